@@ -1,0 +1,132 @@
+"""The path space: all ways of choosing one block per bucket."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rpganify.errors import PathError
+
+
+@dataclass(frozen=True, slots=True)
+class PathSpace:
+    """All paths of a converted generator; the product of its buckets' blocks.
+
+    Buckets count from 0 here; messages and printed tables count them from 1, as the paper does.
+
+    Args:
+        num_blocks: blocks of each bucket, in the order of the path's columns; all >= 1.
+        bucket_names: one name per bucket, for messages; `B1`, `B2`, … if left out.
+    Raises:
+        PathError: no bucket, a bucket without blocks, or names that do not match in number.
+    """
+
+    num_blocks: tuple[int, ...]
+    bucket_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.num_blocks or min(self.num_blocks) < 1:
+            raise PathError(f"A path space needs at least one bucket and one block in each, got {self.num_blocks}.")
+        if not self.bucket_names:
+            object.__setattr__(self, "bucket_names", tuple(f"B{i + 1}" for i in range(len(self.num_blocks))))
+        if len(self.bucket_names) != len(self.num_blocks):
+            raise PathError(f"{len(self.bucket_names)} names for {len(self.num_blocks)} buckets.")
+
+    @property
+    def num_buckets(self) -> int:
+        """Columns of a path."""
+        return len(self.num_blocks)
+
+    @property
+    def cardinality(self) -> int:
+        """Number of different paths, ∏ m_i; exact for any size."""
+        return math.prod(self.num_blocks)
+
+    def coverage(self, num_images: int) -> float:
+        """Paths per training image, `cardinality / num_images`.
+
+        Source: RPGAN, table 1 (40⁵ / 50 000 = 2048); its text swaps base and exponent.
+        """
+        if num_images < 1:
+            raise PathError(f"Coverage is paths per image of a data set; {num_images} images make none.")
+        return self.cardinality / num_images
+
+    def sample(
+        self,
+        num_paths: int,
+        *,
+        generator: torch.Generator | None = None,
+        freeze: Mapping[int, int] | None = None,
+    ) -> Tensor:
+        """Independent uniform paths, int64 `(num_paths, num_buckets)`, on the CPU.
+
+        Args:
+            num_paths: how many, >= 0.
+            generator: a CPU generator; the same seed gives the same paths on every device.
+            freeze: bucket index -> block that all drawn paths take there. The other columns are the
+                same as they would be without it.
+        """
+        columns = [torch.randint(m, (num_paths,), generator=generator) for m in self.num_blocks]
+        paths = torch.stack(columns, dim=1)  # (num_paths, num_buckets)
+        for bucket, block in (freeze or {}).items():
+            self._check_bucket(bucket)
+            self._check_block(bucket, block)
+            paths[:, bucket] = block
+        return paths
+
+    def vary(self, path: Tensor | Sequence[int], bucket: int) -> Tensor:
+        """Every block of one bucket, all others frozen at `path`: int64 `(num_blocks[bucket], num_buckets)`."""
+        self._check_bucket(bucket)
+        base = self.check(torch.as_tensor(path)[None])[0]
+        paths = base.repeat(self.num_blocks[bucket], 1)
+        paths[:, bucket] = torch.arange(self.num_blocks[bucket])
+        return paths
+
+    def check(self, paths: Tensor) -> Tensor:
+        """`paths` as int64 `(N, num_buckets)` if every block exists.
+
+        Raises:
+            PathError: wrong shape or type, or a block outside its bucket.
+        """
+        if paths.dim() != 2 or paths.shape[1] != self.num_buckets or paths.dtype.is_floating_point:
+            raise PathError(
+                f"Paths are integers of shape (N, {self.num_buckets}), one block per bucket; "
+                f"got {paths.dtype} {tuple(paths.shape)}. `rp.paths.sample(64)` draws some."
+            )
+        paths = paths.long()
+        limits = torch.tensor(self.num_blocks, device=paths.device)
+        outside = (paths < 0) | (paths >= limits)
+        if outside.any():
+            row, bucket = (int(i) for i in outside.nonzero()[0])
+            self._check_block(bucket, int(paths[row, bucket]))
+        return paths
+
+    def parse(self, text: str) -> Tensor:
+        """The path printed as `text`, e.g. `3-17-0-22-5`: int64 `(num_buckets,)`."""
+        parts = text.strip().split("-")
+        if not all(part.isdigit() for part in parts) or len(parts) != self.num_buckets:
+            example = self.format(torch.tensor([m - 1 for m in self.num_blocks]))
+            raise PathError(
+                f"{text!r} is no path of this model: it has {self.num_buckets} buckets, so a path is "
+                f"{self.num_buckets} block numbers joined by '-', up to {example}."
+            )
+        return self.check(torch.tensor([[int(part) for part in parts]]))[0]
+
+    def format(self, path: Tensor | Sequence[int]) -> str:
+        """A path as people write it: block numbers from 0, joined by '-'."""
+        return "-".join(str(int(block)) for block in path)
+
+    def _check_bucket(self, bucket: int) -> None:
+        if not 0 <= bucket < self.num_buckets:
+            raise PathError(f"There is no bucket {bucket + 1}: this model has buckets 1 to {self.num_buckets}.")
+
+    def _check_block(self, bucket: int, block: int) -> None:
+        if not 0 <= block < self.num_blocks[bucket]:
+            raise PathError(
+                f"Bucket {bucket + 1} ({self.bucket_names[bucket]}) has blocks 0 to "
+                f"{self.num_blocks[bucket] - 1}; there is no block {block}."
+            )
