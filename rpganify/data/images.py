@@ -1,0 +1,171 @@
+"""What a data set of images is, and the one that lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from rpganify.errors import DataError
+
+# Sets up to this size are kept in memory; images of larger ones are made again each time they are drawn.
+MEMORY_LIMIT_BYTES = 2**30
+
+
+@runtime_checkable
+class ImageData(Protocol):
+    """Real images of one shape, drawn by index; the same index gives the same image each time."""
+
+    @property
+    def name(self) -> str:
+        """As the user would write it, e.g. `mnist[0-6]`."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(C, H, W)` of every image."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name per label, label 0 first; empty without labels."""
+
+    @property
+    def num_classes(self) -> int | None:
+        """How many labels the set knows; None without labels. A filter leaves it, and the labels, as they are."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """int64 `(len,)`, in [0, num_classes); None without labels."""
+
+    @property
+    def note(self) -> str:
+        """What was done to the images on reading, as sentences for the user; empty if nothing."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def images(self, indices: Tensor) -> Tensor:
+        """The images at int64 `(B,)` indices in [0, len): uint8 `(B, C, H, W)`, on the CPU."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemoryImages:
+    """Images that lie in memory.
+
+    Args:
+        name: as the user would write it.
+        pixels: uint8 `(N, C, H, W)`.
+        labels: int64 `(N,)`, or None.
+        class_names: one per label; empty without labels.
+        note: what was done to the images on reading.
+    Raises:
+        DataError: no image, another shape or type, or labels that do not match images or class names.
+    """
+
+    name: str
+    pixels: Tensor
+    labels: Tensor | None = None
+    class_names: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.pixels.dim() != 4 or self.pixels.dtype != torch.uint8 or self.pixels.numel() == 0:
+            raise DataError(
+                f"The images of {self.name} are {self.pixels.dtype} {tuple(self.pixels.shape)}; "
+                "a data set holds at least one image, as uint8 (N, C, H, W)."
+            )
+        check_labels(self.name, self.labels, len(self.pixels), self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(C, H, W)` of every image."""
+        _, channels, height, width = self.pixels.shape
+        return channels, height, width
+
+    @property
+    def num_classes(self) -> int | None:
+        """How many labels the set knows; None without labels."""
+        return len(self.class_names) or None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """The images at int64 `(B,)` indices: uint8 `(B, C, H, W)`."""
+        return self.pixels[indices]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectedImages:
+    """Some images of another set, which stay where they are.
+
+    Args:
+        base: the set they come from.
+        indices: int64 `(N,)`, which of them.
+        name: as the user would write it.
+    """
+
+    base: ImageData
+    indices: Tensor
+    name: str
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(C, H, W)` of every image."""
+        return self.base.image_shape
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Those of the whole set."""
+        return self.base.class_names
+
+    @property
+    def num_classes(self) -> int | None:
+        """That of the whole set."""
+        return self.base.num_classes
+
+    @property
+    def labels(self) -> Tensor | None:
+        """int64 `(len,)`, numbered as in the whole set."""
+        return None if self.base.labels is None else self.base.labels[self.indices]
+
+    @property
+    def note(self) -> str:
+        """That of the whole set."""
+        return self.base.note
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def images(self, indices: Tensor) -> Tensor:
+        """The images at int64 `(B,)` indices: uint8 `(B, C, H, W)`."""
+        return self.base.images(self.indices[indices])
+
+
+def check_labels(name: str, labels: Tensor | None, num_images: int, class_names: Sequence[str]) -> None:
+    """Refuse labels that do not match the images or the class names.
+
+    Raises:
+        DataError: a label per image is missing, a label has no class name, or names come without labels.
+    """
+    if labels is None:
+        if class_names:
+            raise DataError(f"{name} names {len(class_names)} classes but has no labels.")
+        return
+    if labels.dtype != torch.int64 or labels.shape != (num_images,):
+        raise DataError(
+            f"{name} has {num_images} images and labels {labels.dtype} {tuple(labels.shape)}; "
+            f"they must be int64 ({num_images},)."
+        )
+    if num_images and not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
+        raise DataError(
+            f"{name} has labels from {int(labels.min())} to {int(labels.max())}, and names for 0 to "
+            f"{len(class_names) - 1}. The file is damaged or of another data set."
+        )
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """uint8 pixels of any shape as float32 in [-1, 1]: 0 becomes -1 and 255 becomes 1, exactly."""
+    return pixels.to(torch.float32).div_(127.5).sub_(1.0)

@@ -1,0 +1,127 @@
+"""From what the user wrote (`mnist:test[0-6]`) to images that fit the generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from rpganify.data.fitting import FittedImages, fit_pixels, kept_size
+from rpganify.data.images import MEMORY_LIMIT_BYTES, ImageData, MemoryImages, to_float
+from rpganify.data.labels import select_labels
+from rpganify.errors import DataError
+from rpganify.registry import Registry, resolve
+
+__all__ = ["fit_to", "open_data", "parse_spec", "to_float"]
+
+_CHUNK = 1024
+
+
+def open_data(spec: str, root: Path | None, registry: Registry) -> ImageData:
+    """The data set that a text names.
+
+    Args:
+        spec: `NAME`, `NAME:ARGUMENT`, `NAME[LABELS]` or `NAME:ARGUMENT[LABELS]`; e.g. `digits`, `mnist:test`,
+            `mnist[0-6]`, `cifar10[cat,dog]`, `folder:DIR`.
+        root: the folder that holds the files; None for sets that need none.
+        registry: knows the names.
+    Raises:
+        DataError: the text has another form, files are missing or damaged, or no image is left.
+        RegistryError: no data set has that name.
+    """
+    name, argument, labels = parse_spec(spec, root)
+    entry = registry.get_dataset(name)
+    data = resolve(entry.factory)(root=root, argument=argument)
+    if not isinstance(data, ImageData):
+        raise DataError(
+            f"The data set {name!r} of the plugin {registry.provider(entry)} gave a {type(data).__name__}; its factory "
+            "returns a rpganify.data.images.ImageData, such as MemoryImages."
+        )
+    if len(data) == 0:
+        raise DataError(f"{spec} holds no image.")
+    return data if labels is None else select_labels(data, labels)
+
+
+def parse_spec(spec: str, root: Path | None = None) -> tuple[str, str | None, str | None]:
+    """Name, argument and labels of a text such as `mnist:test[0-6]`; None for what it leaves out.
+
+    Brackets at the end of an existing path, relative to `root`, belong to the path.
+
+    Raises:
+        DataError: no name, nothing behind a colon, or brackets that are empty, open or not at the end.
+    """
+    name, colon, argument = spec.strip().partition(":")
+    labels: str | None = None
+    is_path = bool(argument) and ((root or Path()) / argument).exists()
+    holder = argument if colon else name
+    if holder.endswith("]") and "[" in holder and not is_path:
+        holder, _, labels = holder[:-1].rpartition("[")
+        name, argument = (name, holder) if colon else (holder, argument)
+    if (colon and not argument) or (labels is not None and not labels.strip()):
+        raise DataError(f"{spec!r} stops short: something belongs behind the colon and into the brackets.")
+    if not name or set(name) & set("[]"):
+        raise DataError(
+            f"{spec!r} is no data set: write NAME, NAME:ARGUMENT, NAME[LABELS] or NAME:ARGUMENT[LABELS], "
+            "such as mnist:test[0-6]."
+        )
+    return name, argument or None, labels
+
+
+def fit_to(data: ImageData, image_shape: tuple[int, ...], *, to_grey: bool = False) -> tuple[ImageData, str]:
+    """The data set in the generator's image shape, and what was done to it for the user to read.
+
+    Another aspect is cropped around the centre, another size resized (bilinear, antialiased), grey repeated to RGB.
+
+    Args:
+        data: any data set; it stays as it is.
+        image_shape: `(C, H, W)` of the generator's images.
+        to_grey: allow RGB to become grey, weighted by luma.
+    Returns:
+        Images of that shape, and sentences that include the set's own `note`; "" if nothing was done.
+    Raises:
+        DataError: the channels do not fit, or the shape is no image's.
+    """
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise DataError(f"The generator's output has the shape {image_shape} per sample; an image is (C, H, W).")
+    channels, height, width = image_shape
+    _check_channels(data, channels, to_grey)
+    done = _described(data.image_shape, (channels, height, width))
+    if not done:
+        return data, data.note
+    said = f"{data.note} {data.name}: {done}.".strip()
+    lazy = FittedImages(data, (channels, height, width))
+    if not isinstance(data, MemoryImages) or len(data) * channels * height * width > MEMORY_LIMIT_BYTES:
+        return lazy, said
+    pixels = torch.empty(len(data), channels, height, width, dtype=torch.uint8)
+    for start in range(0, len(data), _CHUNK):  # in floating point, so not all at once
+        pixels[start : start + _CHUNK] = fit_pixels(data.pixels[start : start + _CHUNK], lazy.image_shape)
+    return MemoryImages(data.name, pixels, data.labels, data.class_names, data.note), said
+
+
+def _check_channels(data: ImageData, channels: int, to_grey: bool) -> None:
+    found = data.image_shape[0]
+    if found == channels or (found, channels) == (1, 3) or ((found, channels) == (3, 1) and to_grey):
+        return
+    kinds = {1: "grey (1 channel)", 3: "RGB (3 channels)"}
+    have, want = kinds.get(found, f"of {found} channels"), kinds.get(channels, f"of {channels} channels")
+    message = f"Image channels do not fit: {data.name} is {have}, the generator makes images that are {want}. "
+    if (found, channels) == (3, 1):
+        message += "Dropping the colours is not done unasked. "
+    raise DataError(
+        f"{message}Build the generator with {found} output channel{'s' * (found != 1)} (for the built-in ones "
+        f"`--arg image_channels={found}`), or take a data set that is {want}"
+        f"{', or call fit_to(…, to_grey=True)' if (found, channels) == (3, 1) else ''}."
+    )
+
+
+def _described(old: tuple[int, int, int], new: tuple[int, int, int]) -> str:
+    """What brings images of one shape to another, as a phrase; "" if they are equal."""
+    steps = []
+    kept = kept_size(*old[1:], *new[1:])
+    if kept != old[1:]:
+        steps.append(f"cropped around the centre from {old[1]}x{old[2]} to {kept[0]}x{kept[1]}")
+    if kept != new[1:]:
+        steps.append(f"resized from {kept[0]}x{kept[1]} to {new[1]}x{new[2]} (bilinear, antialiased)")
+    if old[0] != new[0]:
+        steps.append("grey repeated to RGB" if new[0] == 3 else "RGB made grey by luma")
+    return ", ".join(steps)
