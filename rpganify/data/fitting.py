@@ -60,7 +60,7 @@ class FittedImages:
 
 
 def fit_pixels(pixels: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
-    """uint8 `(N, c, h, w)` as uint8 `(N, C, H, W)`: cropped to the aspect H:W, resized (antialiased bilinear), channels.
+    """uint8 `(N, c, h, w)` as uint8 `(N, C, H, W)`: cropped to the aspect H:W, resized (bilinear, antialiased).
 
     Args:
         pixels: of any size; c is C, or 1 where C is 3, or 3 where C is 1 (weighted to luma).
