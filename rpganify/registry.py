@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import logging
 import re
@@ -187,8 +186,6 @@ class Registry:
         raise RegistryError(message)
 
     def _register_built_in(self, module_name: str) -> None:
-        if importlib.util.find_spec(module_name) is None:  # TEMP until C and D have written theirs
-            return
         try:
             module = importlib.import_module(module_name)
         except Exception as error:
