@@ -106,8 +106,9 @@ class Registry:
         try:
             self._manager.register(plugin, provider)
         except ValueError as error:
-            raise RegistryError(f"The plugin {provider!r} is registered already; register each plugin once.") from error
+            raise RegistryError(f"The plugin {provider} is registered already; register each plugin once.") from error
         except pluggy.PluginValidationError as error:
+            self._manager.unregister(name=provider)  # pluggy 1.6 keeps what it has just refused
             raise RegistryError(f"{_one_line(error)}. Hooks of rpganify take no arguments; remove them.") from error
         try:
             self._manager.check_pending()
