@@ -1,0 +1,43 @@
+# make demo | test | slow | clean. PYTHON chooses the interpreter, VENV the environment's folder.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.rpganify-installed
+DEMO := runs/demo
+export MPLBACKEND := agg
+
+.PHONY: demo test slow clean environment
+
+environment: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: environment
+	rm -rf $(DEMO)
+	$(BIN)/rpganify inspect examples/my_gan.py
+	$(BIN)/rpganify convert examples/my_gan.py --buckets 5 --blocks 10 -o $(DEMO)/my_gan.rpgan
+	$(BIN)/rpganify train $(DEMO)/my_gan.rpgan --data digits --loss hinge --steps 1000 -o $(DEMO)/run
+	$(BIN)/rpganify sample $(DEMO)/run -n 64 -o $(DEMO)/grid.png
+	$(BIN)/rpganify sample $(DEMO)/run --vary 1 -o $(DEMO)/bucket1.png
+	$(BIN)/rpganify analyze $(DEMO)/run variations diversity -o $(DEMO)/report
+	@echo
+	@echo "Made in $(DEMO):"
+	@find $(DEMO) -maxdepth 2 -name '*.png' -not -path '*/samples/*' | sort | sed 's/^/  /'
+	@echo "  $(DEMO)/report/index.html"
+
+test: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2
+
+slow: environment
+	$(BIN)/python -m pytest -n 2 -m slow
+
+clean:
+	rm -rf $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
