@@ -1,0 +1,60 @@
+"""Options that several commands share, with one help text each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="my_gan.py, my_gan.py:Generator, package.module:Generator, or an architecture's name (rpganify plugins).",
+    ),
+]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A converted model (NAME.rpgan) or a run's folder.")
+]
+ArgOption = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="NAME=VALUE", help="An argument of the generator's constructor; repeat for more."),
+]
+LatentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--latent",
+        metavar="[NAME][:SHAPE]",
+        help="The latent argument and its shape, if they are not found: z, z:128, 100x1x1.",
+    ),
+]
+BucketsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--buckets",
+        metavar="NUMBER|LAYERS",
+        help="How many buckets (5), or which: entries parted by spaces, layers or globs in one joined by ',' "
+        "('l1 block* b5,c5'). Without it: the generator's own stages.",
+    ),
+]
+BlocksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--blocks", metavar="NUMBERS", help="Blocks per bucket: one number for all (40), or one each ('20 20 20 8 8')."
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="NUMBER", help="Of everything random; same seed, same result.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+ConditionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition", metavar="NAME=VALUE", help="A value for a further input, e.g. label=3; repeat for more."
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one.")
+]

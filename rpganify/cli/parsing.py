@@ -1,0 +1,100 @@
+"""Option values that are more than one word or number, as the library takes them. Imports no torch."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from rpganify.errors import PathError, closest
+
+# An input in a list or dict is called `styles[0]`, so a name may hold more than an identifier does.
+_NAME = re.compile(r"[^\W\d][^\s=]*")
+
+
+def parse_buckets(values: Sequence[str] | None) -> int | list[str] | None:
+    """What `--buckets` asks for: a number of automatic buckets, chosen ones, or None for the natural stages.
+
+    Args:
+        values: one per time the option was given; entries within one are parted by spaces, and an
+            entry may hold several layers joined by ",".
+    Returns:
+        `["5"]` gives `5`; `["l1 block2 b5,c5"]` and `["l1", "block2", "b5,c5"]` give the three entries.
+    """
+    entries = [entry for value in values or () for entry in value.split()]
+    if len(entries) == 1 and _is_integer(entries[0]):
+        return int(entries[0])
+    return entries or None
+
+
+def parse_blocks(values: Sequence[str] | None) -> int | list[int] | None:
+    """What `--blocks` asks for: one count for all buckets, or one for each; parted by spaces or commas.
+
+    Raises:
+        typer.BadParameter: something that is no whole number.
+    """
+    entries = [entry for value in values or () for entry in value.replace(",", " ").split()]
+    for entry in entries:
+        if not _is_integer(entry):
+            raise typer.BadParameter(
+                f"{entry!r} is no number of blocks; give one for all (40) or one for each bucket ('20 20 20 8').",
+                param_hint="--blocks",
+            )
+    if len(entries) == 1:
+        return int(entries[0])
+    return [int(entry) for entry in entries] or None
+
+
+def parse_pairs(values: Sequence[str] | None, option: str, example: str) -> dict[str, str]:
+    """The `name=value` texts of a repeated option as a mapping; values stay text.
+
+    Args:
+        values: one per time the option was given.
+        option: how it is called, for the message.
+        example: a right one, for the message.
+    Raises:
+        typer.BadParameter: no "=", no name, or a name given twice.
+    """
+    pairs: dict[str, str] = {}
+    for value in values or ():
+        name, equals, text = value.partition("=")
+        if not equals or not _NAME.fullmatch(name):
+            raise typer.BadParameter(f"{value!r} is not name=value, such as {example}.", param_hint=option)
+        if name in pairs:
+            raise typer.BadParameter(f"{name!r} is given twice.", param_hint=option)
+        pairs[name] = text
+    return pairs
+
+
+def parse_literals(values: Sequence[str] | None, option: str, example: str) -> dict[str, Any]:
+    """As `parse_pairs`, with values that are Python literals (`10`, `0.5`, `True`, `(1, 2)`) read as such."""
+    return {name: read_literal(text) for name, text in parse_pairs(values, option, example).items()}
+
+
+def find_bucket(bucket_names: Sequence[str], text: str) -> int:
+    """The index of the bucket that a user names: its number from 1, or its name.
+
+    Raises:
+        PathError: no bucket is called so.
+    """
+    if text in bucket_names:
+        return bucket_names.index(text)
+    if text.isdecimal() and 1 <= int(text) <= len(bucket_names):
+        return int(text) - 1
+    listed = ", ".join(f"{index} ({name})" for index, name in enumerate(bucket_names, 1))
+    raise PathError(f"There is no bucket {text!r}: this model has {listed}.{closest(text, list(bucket_names))}")
+
+
+def read_literal(text: str) -> Any:
+    """The Python literal that a text writes, or the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _is_integer(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()
