@@ -1,0 +1,1 @@
+"""Training of a generator, converted or plain, against a discriminator."""

@@ -1,0 +1,94 @@
+"""What happens beside the steps of a training: the protocol, and what it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class TrainStart:
+    """Where a training begins or goes on.
+
+    Args:
+        run: its folder.
+        step: generator steps that are done already; 0 for a new one.
+        steps: generator steps in total.
+    """
+
+    run: Path
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetrics:
+    """The numbers of one generator step; those of the discriminator are means over its steps.
+
+    Args:
+        step: from 1.
+        discriminator_loss: the penalty included.
+        generator_loss: adversarial part only.
+        real_score, fake_score: mean scores of the discriminator; higher is "real".
+        penalty: weight included; None where the loss has none.
+        diversity: block diversity loss, before its weight; None where there is none.
+        data_s, discriminator_s, generator_s: where the step's time went. On a GPU the waiting falls where a number is
+            read, which both networks' steps do.
+        images_per_s: real images per second of this step.
+    """
+
+    step: int
+    discriminator_loss: float
+    generator_loss: float
+    real_score: float
+    fake_score: float
+    penalty: float | None
+    diversity: float | None
+    data_s: float
+    discriminator_s: float
+    generator_s: float
+    images_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """How a training ended.
+
+    Args:
+        run: its folder.
+        step: the last step that is done and saved.
+        steps: steps that were asked for.
+        checkpoint: the newest checkpoint.
+        is_interrupted: whether Ctrl-C ended it before `steps`.
+        duration_s: of this call, not of what it resumed.
+        metrics: of the last step; None if there was none to do.
+    """
+
+    run: Path
+    step: int
+    steps: int
+    checkpoint: Path
+    is_interrupted: bool
+    duration_s: float
+    metrics: StepMetrics | None
+
+
+class Callback(Protocol):
+    """Told what a training does, in the training's own thread; whoever inherits gets empty methods."""
+
+    def on_start(self, start: TrainStart) -> None:
+        """Before the first step."""
+        return None
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        """After each generator step, when the networks are consistent; before this step's checkpoint, if it has one."""
+        return None
+
+    def on_checkpoint(self, step: int, directory: Path) -> None:
+        """After a checkpoint is on the disk."""
+        return None
+
+    def on_end(self, result: TrainResult) -> None:
+        """After the last step, and after Ctrl-C; not after an error."""
+        return None
