@@ -1,5 +1,39 @@
-"""Convert a GAN generator into a random path GAN, and see what its layers do."""
+"""Convert a GAN generator into a random path GAN, and see what its layers do.
+
+    rp = rpganify.wrap(generator, buckets=5, blocks=40)
+    images = rp(rp.paths.sample(64))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from rpganify.hookspecs import hookimpl
 
-__all__ = ["hookimpl"]
+if TYPE_CHECKING:
+    from rpganify.conversion.converting import standard, wrap
+    from rpganify.modelfile import load, save
+    from rpganify.models.plugin import architecture
+    from rpganify.surgery.extract import extract
+
+__all__ = ["architecture", "extract", "hookimpl", "load", "save", "standard", "wrap"]
+
+# Imported when first used: `import rpganify` stays cheap for plugins and for the command line.
+_HOMES = {
+    "wrap": "rpganify.conversion.converting",
+    "standard": "rpganify.conversion.converting",
+    "extract": "rpganify.surgery.extract",
+    "save": "rpganify.modelfile",
+    "load": "rpganify.modelfile",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rpganify' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

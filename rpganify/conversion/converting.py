@@ -1,0 +1,242 @@
+"""Generator -> converted generator: trace, plan, replicate, rewrite, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rpganify.conversion.copying import copy_generator
+from rpganify.conversion.inputs import Example
+from rpganify.conversion.layering import make_blueprint
+from rpganify.conversion.planning import CONTAINERS, DEFAULT_BLOCKS, Stage, make_plan, natural_stages
+from rpganify.conversion.probing import find_example
+from rpganify.conversion.replication import fill_blocks, source_tensors, tensors_by_name
+from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator, find_block_dependence
+from rpganify.conversion.tracing import trace
+from rpganify.conversion.verification import Verification, verify
+from rpganify.errors import PlanError, closest
+from rpganify.plan import InitMode, NormMode, Plan
+from rpganify.routing.blueprint import Blueprint
+from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A traced generator, before any plan.
+
+    Args:
+        blueprint: its graphs, layers and tensors.
+        source: its tensors by name, detached.
+        containers: names of its Sequentials and ModuleLists.
+        example: the inputs that it was traced with.
+    """
+
+    blueprint: Blueprint
+    source: Mapping[str, Tensor]
+    containers: frozenset[str]
+    example: Example
+
+    def stages(self, norm: NormMode = "shared") -> list[Stage]:
+        """The generator's natural stages."""
+        return natural_stages(self.blueprint.layers, self.containers, norm)
+
+    def plan(
+        self,
+        buckets: int | Sequence[str] | None = None,
+        blocks: int | Sequence[int] = DEFAULT_BLOCKS,
+        norm: NormMode = "shared",
+        init: InitMode = "fresh",
+    ) -> Plan:
+        """The plan that a conversion with these options would follow.
+
+        Raises:
+            PlanError: see `planning.make_plan`.
+        """
+        return make_plan(self.blueprint.layers, self.containers, buckets, blocks, norm, init)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A converted generator and what was found on the way.
+
+    Args:
+        model: the converted generator.
+        verification: its proof.
+        notes: what a user should know.
+    """
+
+    model: RandomPathGenerator
+    verification: Verification
+    notes: tuple[str, ...]
+
+
+def inspect_generator(
+    generator: nn.Module,
+    latent: str | None = None,
+    example_inputs: Mapping[str, Any] | None = None,
+    image: str | None = None,
+    image_shape: tuple[int, ...] | None = None,
+) -> Inspection:
+    """Traces a generator; it is neither run nor changed, copies of it are.
+
+    Args:
+        generator: any module whose forward makes images.
+        latent: name and/or shape of the latent: `z`, `z:128`, `100x1x1`; None finds it.
+        example_inputs: argument of forward -> example. Tensors become inputs, whose first axis is the batch;
+            everything else is bound as a constant.
+        image: where in the output the images are (`[1]`, `['fake']`); None finds them.
+        image_shape: of one image, for generators that return them flat.
+    Raises:
+        ConversionError: it cannot be traced; the message says where and what helps.
+    """
+    example = find_example(generator, latent, example_inputs)
+    traced = trace(generator, example)
+    blueprint = make_blueprint(generator, traced, example, image, image_shape)
+    containers = frozenset(
+        name for name, module in generator.named_modules() if type(module).__name__ in CONTAINERS
+    )
+    return Inspection(blueprint, source_tensors(generator, traced.constants, blueprint), containers, example)
+
+
+def convert(
+    generator: nn.Module,
+    *,
+    buckets: int | Sequence[str] | None = None,
+    blocks: int | Sequence[int] = DEFAULT_BLOCKS,
+    norm: NormMode = "shared",
+    init: InitMode = "fresh",
+    latent: str | None = None,
+    example_inputs: Mapping[str, Any] | None = None,
+    image: str | None = None,
+    image_shape: tuple[int, ...] | None = None,
+    plan: Plan | None = None,
+    factory: Callable[[int], nn.Module] | None = None,
+    seed: int = 0,
+    provenance: Mapping[str, Any] | None = None,
+) -> Conversion:
+    """Converts a generator into a random path generator, verifies it, and leaves the generator alone.
+
+    Args:
+        generator: becomes block 0 of every bucket.
+        buckets, blocks, norm: see `Inspection.plan`.
+        init: how the other blocks are born: "fresh", "copy" or "jitter"; see `replication.fill_blocks`.
+        latent, example_inputs, image, image_shape: see `inspect_generator`.
+        plan: a finished plan, in place of `buckets`, `blocks`, `norm` and `init`.
+        factory: seed -> a new generator, for fresh blocks.
+        seed: of the blocks and of `Z`.
+        provenance: what to write into the model about its source; plain JSON data.
+    Raises:
+        PlanError, ConversionError: see there.
+    """
+    inspection = inspect_generator(generator, latent, example_inputs, image, image_shape)
+    return convert_inspected(
+        generator,
+        inspection,
+        plan or inspection.plan(buckets, blocks, norm, init),
+        factory=factory,
+        seed=seed,
+        provenance=provenance,
+    )
+
+
+def convert_inspected(
+    generator: nn.Module,
+    inspection: Inspection,
+    plan: Plan,
+    *,
+    factory: Callable[[int], nn.Module] | None = None,
+    seed: int = 0,
+    provenance: Mapping[str, Any] | None = None,
+) -> Conversion:
+    """The second half of `convert`: replicate, rewrite, verify."""
+    _check_plan(plan, inspection.blueprint)
+    notes = tuple(inspection.blueprint.provenance.get("notes", ()))
+    blueprint = replace(
+        inspection.blueprint, plan=plan, provenance={**inspection.blueprint.provenance, **(provenance or {}), "seed": seed}
+    )
+    model = build_random_path_generator(blueprint)
+    stacked = find_block_dependence(blueprint, plan).tensors
+    fill_blocks(model, inspection.source, stacked, factory, seed)
+    verification = verify(generator, blueprint, inspection.source, model, inspection.example)
+    return Conversion(model, verification, notes)
+
+
+def _check_plan(plan: Plan, blueprint: Blueprint) -> None:
+    known = [layer.name for layer in blueprint.layers]
+    for bucket in plan.buckets:
+        for layer in bucket.layers:
+            if layer not in known:
+                raise PlanError(
+                    f"The plan's bucket {bucket.name!r} names a layer {layer!r} that this generator does not have."
+                    f"{closest(layer, known)}"
+                )
+
+
+def wrap(
+    model: nn.Module,
+    buckets: int | Sequence[str] | None = None,
+    blocks: int | Sequence[int] = DEFAULT_BLOCKS,
+    *,
+    init: InitMode = "fresh",
+    norm: NormMode = "shared",
+    latent: str | None = None,
+    example_inputs: Mapping[str, Any] | None = None,
+    image: str | None = None,
+    image_shape: tuple[int, ...] | None = None,
+    factory: Callable[[int], nn.Module] | None = None,
+    seed: int = 0,
+) -> RandomPathGenerator:
+    """Converts a generator into a random path generator; the generator stays as it is.
+
+    Args:
+        model: any `nn.Module` that maps a latent to images.
+        buckets: None for the generator's natural stages; a number; or one selection of layers per bucket, each a name,
+            a glob, `re:…`, `type:…`, `first..last`, `stage:2`, or several of these joined by commas.
+        blocks: blocks per bucket, one number for all or one each.
+        init: "fresh", the author's initialisation run again (needs `factory`; without one the given values are
+            permuted within each tensor); "copy"; or "jitter", copies with normal noise of 0.1 std.
+        norm: "shared", all paths share the norm layers; "per-block", every block has its own.
+        latent: `z`, `z:128` or `100x1x1`, where it cannot be found.
+        example_inputs: argument of forward -> example; tensors become inputs (first axis: the batch), other values are
+            bound as constants.
+        image: where in the output the images are, `[1]` or `['fake']`.
+        image_shape: of one image, where the generator returns them flat.
+        factory: seed -> a newly built generator.
+        seed: of the blocks and of `Z`.
+    Raises:
+        PlanError: the buckets or blocks do not fit this generator.
+        ConversionError: it cannot be converted, or the result does not equal it; the message says where and what helps.
+
+    Example:
+        rp = rpganify.wrap(generator, buckets=5, blocks=40)
+        images = rp(rp.paths.sample(64))
+    """
+    return convert(
+        model, buckets=buckets, blocks=blocks, init=init, norm=norm, latent=latent, example_inputs=example_inputs,
+        image=image, image_shape=image_shape, factory=factory, seed=seed,
+    ).model  # fmt: skip
+
+
+def standard(
+    model: nn.Module,
+    *,
+    latent: str | None = None,
+    example_inputs: Mapping[str, Any] | None = None,
+    image: str | None = None,
+    image_shape: tuple[int, ...] | None = None,
+) -> StandardGenerator:
+    """The plain generator with the interface of a converted one, for trainings and comparisons; a copy.
+
+    Args and errors as `wrap`.
+    """
+    inspection = inspect_generator(copy_generator(model), latent, example_inputs, image, image_shape)
+    plain = build_standard_generator(inspection.blueprint)
+    with torch.no_grad():
+        for name, tensor in tensors_by_name(plain).items():
+            tensor.copy_(inspection.source[name])
+    verify(model, inspection.blueprint, inspection.source, None, inspection.example)
+    return plain

@@ -1,0 +1,354 @@
+"""Records one forward pass as it runs: every torch function and every known layer, with their operands.
+
+Python itself is not interpreted: whatever control flow did for these inputs is what the record shows.
+`tracing` makes a graph of two such records taken at different batch sizes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from rpganify.conversion.operators import IGNORES_CONTENT
+from rpganify.structure import map_leaves
+
+# Frames of these files are ours or the library's; the first other one is the line of the user's code.
+_LIBRARY = (str(Path(torch.__file__).parent), str(Path(__file__).parent), "<frozen", "<string>", "<eval_with_key>")
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A tensor of the record, by number."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the user's code."""
+
+    file: str
+    line: int
+
+    @property
+    def text(self) -> str:
+        """The line itself, stripped; empty if the file cannot be read."""
+        return linecache.getline(self.file, self.line).strip()
+
+    def __str__(self) -> str:
+        shown = f": `{self.text}`" if self.text else ""
+        return f"{Path(self.file).name}:{self.line}{shown}"
+
+
+@dataclass(slots=True)
+class Call:
+    """One recorded operation.
+
+    Args:
+        function: the torch function; None for a layer.
+        layer: dotted name of the called layer; None for a function.
+        args, kwargs: operands, tensors as `Ref`.
+        outputs: what came back, tensors as `Ref`.
+        written: numbers of the tensors that it changed in place.
+        is_grad: whether autograd was meant to see it.
+        scope: dotted name of the innermost running module.
+        place: the line of the user's code.
+    """
+
+    function: Callable[..., Any] | None
+    layer: str | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: Any
+    written: tuple[int, ...]
+    is_grad: bool
+    scope: str
+    place: Place | None
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        if self.function is None:
+            return f"layer {self.layer!r}"
+        return resolve_name(self.function) or getattr(self.function, "__name__", repr(self.function))
+
+
+@dataclass(slots=True)
+class Value:
+    """A tensor of the record.
+
+    Args:
+        tensor: the object itself, kept alive so that its identity stays unique.
+        kind: "input", "state" (parameter, buffer or tensor attribute), "made" by a call, or "constant".
+        name: of an input or a state tensor.
+        content: a copy of a constant's content at its first use.
+        is_tainted: whether its content depends on an input's content.
+    """
+
+    tensor: Tensor
+    kind: str
+    name: str = ""
+    content: Tensor | None = None
+    is_tainted: bool = False
+
+
+@dataclass(slots=True)
+class Recording:
+    """All that one forward pass did."""
+
+    calls: list[Call] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+    outputs: Any = None
+    rebound: dict[str, int] = field(default_factory=dict)
+    content_reads: list[tuple[Place | None, str]] = field(default_factory=list)
+    state_reads: list[tuple[Place | None, str]] = field(default_factory=list)
+    custom_functions: list[str] = field(default_factory=list)
+
+
+def state_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters, buffers and plain tensor attributes of all submodules, by dotted name.
+
+    A tensor that has several names appears under the first.
+    """
+    named: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for prefix, child in module.named_modules():
+        dot = f"{prefix}." if prefix else ""
+        groups: tuple[Mapping[str, Any], ...] = (child._parameters, child._buffers, vars(child))
+        for group in groups:
+            for name, tensor in group.items():
+                if isinstance(tensor, Tensor) and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    named[f"{dot}{name}"] = tensor
+    return named
+
+
+class Recorder(TorchFunctionMode):
+    """Watches one forward pass.
+
+    Args:
+        module: the generator; its state tensors and submodules get their names from it.
+        is_leaf: whether a module is a layer that is recorded as one call.
+    """
+
+    def __init__(self, module: nn.Module, is_leaf: Callable[[nn.Module], bool]) -> None:
+        super().__init__()
+        self.record = Recording()
+        self._is_leaf = is_leaf
+        self._numbers: dict[int, int] = {}
+        # Alive as long as the record, so that their identities are not given to other tensors.
+        self._aliases: list[Tensor] = []
+        self._is_paused = False
+        self._scopes = [""]
+        self._codes = _function_codes()
+        self._module_names: dict[int, str] = {}
+        for name, child in module.named_modules():
+            self._module_names.setdefault(id(child), name)
+        for name, tensor in state_tensors(module).items():
+            self._add(Value(tensor, "state", name))
+
+    def add_input(self, name: str, tensor: Tensor) -> None:
+        """Declares a tensor that the forward pass is called with."""
+        self._add(Value(tensor, "input", name, is_tainted=True))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Records inside the block."""
+        original = nn.Module.__call__
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            return self._call_module(original, module, args, kwargs)
+
+        with mock.patch.object(nn.Module, "__call__", call), self:
+            yield
+
+    def finish(self, module: nn.Module, outputs: Any) -> Recording:
+        """The record, once the forward pass has returned `outputs`."""
+        self.record.outputs = map_leaves(outputs, self._ref)
+        before = {v.name: i for i, v in enumerate(self.record.values) if v.kind == "state"}
+        for name, tensor in state_tensors(module).items():
+            number = self._numbers.get(id(tensor))
+            if name in before and number is not None and number != before[name]:
+                self.record.rebound[name] = number
+        return self.record
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self._is_paused:
+            return func(*args, **kwargs)
+        references, refs_kwargs, tensors = self._operands(args, kwargs)
+        versions = [tensor._version for tensor in tensors]
+        outputs = func(*args, **kwargs)
+        written = tuple(
+            self._numbers[id(t)] for t, version in zip(tensors, versions, strict=True) if t._version != version
+        )
+        self._note(func, None, references, refs_kwargs, tensors, outputs, written)
+        return outputs
+
+    def _call_module(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
+        name = self._module_names.get(id(module))
+        if self._is_paused or name is None:
+            return original(module, *args, **kwargs)
+        self._scopes.append(name)
+        try:
+            # A second operand (a transposed convolution's output_size) is left to the functions that it becomes.
+            if not self._is_leaf(module) or len(args) != 1 or kwargs:
+                return original(module, *args, **kwargs)
+            references, refs_kwargs, tensors = self._operands(args, kwargs)
+            self._is_paused = True
+            try:
+                outputs = original(module, *args, **kwargs)
+            finally:
+                self._is_paused = False
+            self._note(None, name, references, refs_kwargs, tensors, outputs, ())
+            return outputs
+        finally:
+            self._scopes.pop()
+
+    def _custom_function(self) -> str | None:
+        """Name of the autograd.Function whose forward is running; None outside of one.
+
+        Inside one, autograd is off by construction, not by the author's wish. Looking at the stack finds it
+        also where `apply` was bound to another name before anybody could replace it.
+        """
+        return next((self._codes[f.f_code] for f in _user_frames() if f.f_code in self._codes), None)
+
+    def _operands(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any], list[Tensor]]:
+        tensors: list[Tensor] = []
+
+        def refer(leaf: Any) -> Any:
+            if isinstance(leaf, Tensor):
+                tensors.append(leaf)
+            return self._ref(leaf)
+
+        return map_leaves(tuple(args), refer), map_leaves(dict(kwargs), refer), tensors
+
+    def _note(
+        self,
+        function: Callable[..., Any] | None,
+        layer: str | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tensors: list[Tensor],
+        outputs: Any,
+        written: tuple[int, ...],
+    ) -> None:
+        made: list[Tensor] = []
+        map_leaves(outputs, lambda leaf: made.append(leaf) if isinstance(leaf, Tensor) else leaf)
+        values = self.record.values
+        is_tainted = any(values[self._numbers[id(t)]].is_tainted for t in tensors)
+        if not made and not written:
+            self._note_read(function, tensors, outputs, is_tainted)
+            return
+        place = _place()
+        is_grad = torch.is_grad_enabled()
+        if not is_grad:
+            owner = self._custom_function()
+            if owner is not None:
+                is_grad = True
+                if owner not in self.record.custom_functions:
+                    self.record.custom_functions.append(owner)
+        is_tainted = is_tainted and getattr(function, "__name__", "") not in IGNORES_CONTENT
+        for tensor in made:
+            known = self._numbers.get(id(tensor))
+            if known is None or known not in written:
+                self._add(Value(tensor, "made", is_tainted=is_tainted))
+        for number in written:
+            values[number].is_tainted |= is_tainted
+        recorded = map_leaves(outputs, self._ref)
+        self.record.calls.append(
+            Call(function, layer, args, kwargs, recorded, written, is_grad, self._scopes[-1], place)
+        )
+
+    def _note_read(
+        self, function: Callable[..., Any] | None, tensors: list[Tensor], outputs: Any, is_tainted: bool
+    ) -> None:
+        """Content that leaves the tensors becomes a constant of the record; remember where."""
+        name = getattr(function, "__name__", "")
+        if name not in ("__bool__", "item", "__int__", "__float__", "__index__", "tolist", "numpy", "__array__"):
+            return
+        place = _place()
+        if place is not None and place.text.startswith(("assert", "print")):
+            return
+        if is_tainted:
+            self.record.content_reads.append((place, name))
+        else:
+            names = [self.record.values[self._numbers[id(t)]].name for t in tensors]
+            self.record.state_reads.append((place, ", ".join(n for n in names if n)))
+
+    def _ref(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        number = self._numbers.get(id(leaf))
+        if number is None:
+            number = self._alias_of(leaf)
+            if number is not None:
+                self._numbers[id(leaf)] = number
+                self._aliases.append(leaf)
+            else:
+                content = leaf.detach().clone()
+                number = self._add(Value(leaf, "constant", content=content))
+        return Ref(number)
+
+    def _alias_of(self, tensor: Tensor) -> int | None:
+        """A known tensor over exactly the same memory: the same value under another Python object."""
+        if tensor.numel() == 0 or tensor.layout != torch.strided:
+            return None
+        for number in range(len(self.record.values) - 1, -1, -1):
+            known = self.record.values[number].tensor
+            if (
+                known.layout == torch.strided
+                and known.data_ptr() == tensor.data_ptr()
+                and known.shape == tensor.shape
+                and known.stride() == tensor.stride()
+                and known.dtype == tensor.dtype
+            ):
+                return number
+        return None
+
+    def _add(self, value: Value) -> int:
+        number = len(self.record.values)
+        self.record.values.append(value)
+        self._numbers[id(value.tensor)] = number
+        return number
+
+
+def _user_frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _place() -> Place | None:
+    for frame in _user_frames():
+        if not frame.f_code.co_filename.startswith(_LIBRARY):
+            return Place(frame.f_code.co_filename, frame.f_lineno)
+    return None
+
+
+def _function_codes() -> dict[CodeType, str]:
+    """Code of the forward of every autograd.Function that is defined by now -> its name."""
+    codes: dict[CodeType, str] = {}
+    todo = list(torch.autograd.Function.__subclasses__())
+    while todo:
+        function = todo.pop()
+        todo += function.__subclasses__()
+        code = getattr(inspect.unwrap(function.forward), "__code__", None)
+        if code is not None:
+            codes[code] = function.__qualname__
+    return codes

@@ -1,0 +1,189 @@
+"""The conversion's own proof: m = 1 equals the original, and a batch equals its samples one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rpganify.conversion.copying import copy_generator
+from rpganify.conversion.inputs import Example, call_forward, value_of
+from rpganify.conversion.replication import tensors_by_name
+from rpganify.conversion.rewriting import build_standard_generator
+from rpganify.errors import ConversionError
+from rpganify.routing.blueprint import Blueprint
+from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
+from rpganify.structure import leaves_with_location
+
+# float32 sums in another order: the routed layers call the same kernels on other batch sizes.
+TOLERANCE = 1e-3
+_BATCH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Largest absolute differences found at conversion, in the units of the output.
+
+    Args:
+        eval_difference, train_difference: the graph with the original's tensors against the original, same inputs and
+            random state, in each mode; train is None where the original itself fails there.
+        state_difference: of the buffers after a pass in train mode.
+        gradient_difference: of the parameters' gradients in train mode, relative to the largest of each.
+        batch_difference: the converted model's batch against its samples one by one; None where the generator draws
+            noise inside forward.
+    """
+
+    eval_difference: float
+    train_difference: float | None
+    state_difference: float | None
+    gradient_difference: float | None
+    batch_difference: float | None
+
+
+def verify(
+    generator: nn.Module, blueprint: Blueprint, source: Mapping[str, Tensor], model: RandomPathGenerator | None, example: Example
+) -> Verification:
+    """Runs original and conversion side by side on `_BATCH` samples, a size that the recording never saw.
+
+    Raises:
+        ConversionError: they differ by more than float32 rounding explains.
+    """
+    plain = build_standard_generator(blueprint)
+    with torch.no_grad():
+        for name, tensor in tensors_by_name(plain).items():
+            tensor.copy_(source[name])
+    arguments = example.at_batch(_BATCH)
+    eval_difference = _compare_eval(generator, plain, arguments, blueprint)
+    train = _compare_train(generator, plain, arguments, blueprint)
+    batch_difference = None if model is None else _compare_batch(model, arguments, blueprint)
+    return Verification(eval_difference, *train, batch_difference)
+
+
+def _compare_eval(generator: nn.Module, plain: StandardGenerator, arguments: Any, blueprint: Blueprint) -> float:
+    original = copy_generator(generator).cpu()
+    original.eval()
+    with torch.no_grad():
+        expected = _seeded(lambda: call_forward(original, arguments))
+        found = _seeded(lambda: _call_plain(plain.eval(), arguments, blueprint))
+    return _difference(expected, found, "in eval mode")
+
+
+def _compare_train(
+    generator: nn.Module, plain: StandardGenerator, arguments: Any, blueprint: Blueprint
+) -> tuple[float | None, float | None, float | None]:
+    if any("In train mode" in note for note in blueprint.provenance.get("notes", ())):
+        return None, None, None
+    original = copy_generator(generator).cpu()
+    original.train()
+    with torch.enable_grad():
+        expected = _seeded(lambda: call_forward(original, arguments))
+        found = _seeded(lambda: _call_plain(plain.train(), arguments, blueprint))
+    difference = _difference(expected, found, "in train mode")
+    state = _state_difference(original, plain)
+    gradient = _gradient_difference(original, plain, expected, found)
+    return difference, state, gradient
+
+
+def _state_difference(original: nn.Module, plain: StandardGenerator) -> float:
+    ours = dict(plain.named_buffers())
+    worst = 0.0
+    for name, buffer in original.named_buffers():
+        if name in ours and buffer.is_floating_point():
+            worst = max(worst, _largest(buffer - ours[name]) / (1.0 + _largest(buffer)))
+    if not worst <= TOLERANCE:
+        raise ConversionError(
+            f"After a pass in train mode a buffer differs from the original's by {worst:.1e}: the forward pass changes its "
+            "own state in a way that the recording did not see. Please report this generator."
+        )
+    return worst
+
+
+def _gradient_difference(original: nn.Module, plain: StandardGenerator, expected: Any, found: Any) -> float | None:
+    theirs = [t for _, t in leaves_with_location(expected) if isinstance(t, Tensor) and t.requires_grad]
+    ours = [t for _, t in leaves_with_location(found) if isinstance(t, Tensor) and t.requires_grad]
+    if not theirs or not ours:
+        return None
+    draws = torch.Generator().manual_seed(1)
+    weights = [torch.randn(t.shape, generator=draws, dtype=t.dtype) for t in theirs]
+    try:
+        sum((t * w).sum() for t, w in zip(theirs, weights, strict=True)).backward()  # type: ignore[union-attr]
+    except RuntimeError:
+        return None  # the original cannot be differentiated either
+    sum((t * w).sum() for t, w in zip(ours, weights, strict=True)).backward()  # type: ignore[union-attr]
+    gradients = {name: p.grad for name, p in plain.named_parameters()}
+    worst, where = 0.0, ""
+    for name, parameter in original.named_parameters():
+        mine = gradients.get(name)
+        if parameter.grad is None and mine is None:
+            continue
+        zero = torch.zeros_like(parameter)
+        one, two = (zero if g is None else g for g in (parameter.grad, mine))
+        difference = _largest(one - two) / (1e-6 + max(_largest(one), _largest(two)))
+        if difference > worst and max(_largest(one), _largest(two)) > 1e-4:
+            worst, where = difference, name
+    if not worst <= 0.05:
+        raise ConversionError(
+            f"The gradient of {where!r} differs from the original's by {worst:.0%}: a custom autograd.Function whose "
+            "backward is not the derivative of its forward? Such a function cannot be converted yet."
+        )
+    return worst
+
+
+def _compare_batch(model: RandomPathGenerator, arguments: Any, blueprint: Blueprint) -> float | None:
+    was_training = model.training
+    model.eval()
+    paths = model.paths.sample(_BATCH, generator=torch.Generator().manual_seed(1))
+    others = [spec for spec in blueprint.inputs if not spec.is_latent]
+    values = {spec.name: value_of(arguments, spec) for spec in others}
+    try:
+        with torch.no_grad():
+            first, again = (_seeded(lambda: model.images(paths, **values), seed) for seed in (0, 1))
+            if _largest(first - again) > 0:
+                return None  # noise is drawn per call, so that single samples get other noise than the batch
+            singles = [
+                model.images(paths[i : i + 1], **{name: v[i : i + 1] for name, v in values.items()}) for i in range(_BATCH)
+            ]
+    finally:
+        model.train(was_training)
+    return _difference(torch.cat(singles), first, "between a batch and its samples one by one")
+
+
+def _call_plain(plain: StandardGenerator, arguments: Mapping[str, Any], blueprint: Blueprint) -> Any:
+    values = {spec.name: value_of(arguments, spec) for spec in blueprint.inputs}
+    return plain(values.pop(blueprint.latent.name), **values)
+
+
+def _seeded(call: Any, seed: int = 0) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return call()
+
+
+def _largest(tensor: Tensor) -> float:
+    return float(tensor.detach().abs().max()) if tensor.numel() else 0.0
+
+
+def _difference(expected: Any, found: Any, where: str) -> float:
+    worst = 0.0
+    mine = {location: leaf for location, leaf in leaves_with_location(found)}
+    for location, leaf in leaves_with_location(expected):
+        other = mine.get(location)
+        if not isinstance(leaf, Tensor) or not isinstance(other, Tensor):
+            continue
+        if leaf.shape != other.shape:
+            raise ConversionError(
+                f"The converted generator gives shape {tuple(other.shape)} where the original gives {tuple(leaf.shape)} "
+                f"{where}; the conversion does not hold. Please report this generator."
+            )
+        scale = max(1.0, _largest(leaf))
+        difference = _largest(leaf.double() - other.double())
+        if not difference <= TOLERANCE * scale:
+            raise ConversionError(
+                f"The converted generator differs from the original by {difference:.1e} {where}; the conversion does not "
+                "hold. Please report this generator."
+            )
+        worst = max(worst, difference)
+    return worst

@@ -1,0 +1,155 @@
+"""A converted model on disk: `graph.json` and `generator.safetensors` in one directory. No pickle, no code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from rpganify.conversion.graph_data import blueprint_from_json, blueprint_to_json
+from rpganify.conversion.replication import tensors_by_name
+from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator
+from rpganify.errors import ModelFileError
+from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
+
+GRAPH, TENSORS = "graph.json", "generator.safetensors"
+Model = RandomPathGenerator | StandardGenerator
+
+
+def save_model(model: Model, directory: Path | str, *, overwrite: bool = False) -> Path:
+    """Writes a model: aside first, then renamed, so that there is always a whole one.
+
+    Args:
+        model: a converted generator or a plain one.
+        directory: becomes the model, `NAME.rpgan` by custom.
+        overwrite: replace a model that is there.
+    Returns:
+        The directory.
+    Raises:
+        ModelFileError: it exists; it is not a model, so that it is not replaced; the disk is full; the graph holds an
+            operator that a file cannot. What was there before is still there.
+    """
+    directory = Path(directory)
+    if directory.exists():
+        if not overwrite:
+            raise ModelFileError(f"{directory} exists. Choose another name, or replace it (`--force`, overwrite=True).")
+        if not (directory / GRAPH).is_file():
+            raise ModelFileError(f"{directory} exists and is not an rpganify model; it is not replaced. Choose another name.")
+    graph = json.dumps(blueprint_to_json(model.blueprint), indent=1)
+    parent = directory.absolute().parent
+    aside: Path | None = None
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=parent))
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors_by_name(model).items()}
+        save_file(tensors, aside / TENSORS, metadata={"format": "pt"})
+        (aside / GRAPH).write_text(graph, encoding="utf-8")
+        for name in (TENSORS, GRAPH):
+            _sync(aside / name)
+        _swap(aside, directory)
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(
+            f"{directory} could not be written: {error}. Nothing that was there is lost; free some space or choose another "
+            "place, and save again."
+        ) from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+    return directory
+
+
+def load_model(directory: Path | str) -> Model:
+    """Opens a model, or the newest intact one of a run. Runs no code that came with it; in eval mode.
+
+    Raises:
+        ModelFileError: there is none, it is damaged, foreign, or from a newer rpganify.
+    """
+    directory = find_model(Path(directory))
+    try:
+        data = json.loads((directory / GRAPH).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{directory / GRAPH} cannot be read: {error}. Take another copy of the model.") from error
+    if not isinstance(data, dict):
+        raise ModelFileError(f"{directory / GRAPH} is not of an rpganify model.")
+    blueprint = blueprint_from_json(data)
+    model: Model = build_standard_generator(blueprint) if blueprint.plan is None else build_random_path_generator(blueprint)
+    _fill(model, directory / TENSORS)
+    return model.eval()
+
+
+def find_model(directory: Path) -> Path:
+    """The directory with the model: itself, or of a run its newest checkpoint's.
+
+    Raises:
+        ModelFileError: there is none.
+    """
+    if not directory.exists():
+        raise ModelFileError(f"There is no model at {directory}. `rpganify convert my_gan.py` makes one.")
+    if (directory / GRAPH).is_file():
+        return directory
+    steps = sorted(
+        (path for path in directory.glob("checkpoints/step-*/*.rpgan") if (path / GRAPH).is_file()),
+        key=lambda path: int(re.sub(r"\D", "", path.parent.name) or 0),
+    )
+    for candidate in [*reversed(steps), *sorted(directory.glob("*.rpgan"))]:
+        if (candidate / GRAPH).is_file():
+            return candidate
+    raise ModelFileError(
+        f"{directory} is neither an rpganify model (it holds no {GRAPH}) nor a run with a checkpoint. `rpganify convert` "
+        "and `rpganify train` make them."
+    )
+
+
+def _fill(model: Model, file: Path) -> None:
+    try:
+        with safe_open(file, framework="pt") as stored, torch.no_grad():
+            names = set(stored.keys())
+            targets = tensors_by_name(model)
+            if names != set(targets):
+                odd = sorted(names ^ set(targets))[0]
+                raise ModelFileError(f"{file} does not fit its {GRAPH}: {odd!r} is in one of them only.")
+            for name, target in targets.items():
+                values = stored.get_tensor(name)
+                if values.shape != target.shape or values.dtype != target.dtype:
+                    raise ModelFileError(
+                        f"{file} does not fit its {GRAPH}: {name!r} is {values.dtype} {tuple(values.shape)} instead of "
+                        f"{target.dtype} {tuple(target.shape)}."
+                    )
+                target.copy_(values)
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(
+            f"{file} is damaged or missing ({error}). Take another copy of the model, or the run's previous checkpoint."
+        ) from error
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _swap(aside: Path, directory: Path) -> None:
+    """Puts `aside` in the place of `directory`; a model that is there goes only once the new one stands."""
+    aside.chmod(0o755)
+    if not directory.exists():
+        aside.rename(directory)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{directory.name}.old.", dir=directory.absolute().parent))
+    directory.rename(old / "old")
+    try:
+        aside.rename(directory)
+    except OSError:
+        (old / "old").rename(directory)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+save = save_model
+load = load_model

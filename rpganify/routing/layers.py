@@ -1,0 +1,178 @@
+"""Built-in layers with a block axis: the same arithmetic, each sample with its own block's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rpganify.routing.blueprint import LayerConfig
+from rpganify.routing.kernels import Route, by_block, rows_of
+
+# One block's call: samples (n, ...), that block's tensors by name, whether in train mode -> (n, ...).
+BlockCall = Callable[[Tensor, Mapping[str, Tensor], bool], Tensor]
+
+
+class RoutedLayer(nn.Module):
+    """A built-in layer of which every block has its own parameters and running statistics.
+
+    Args:
+        layer: kind and constructor values of the plain layer.
+        num_blocks: blocks of its bucket.
+        tensors: names of the plain layer's tensors -> stacked, `(num_blocks, ...)`; parameters as `nn.Parameter`.
+    """
+
+    def __init__(self, layer: LayerConfig, num_blocks: int, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.kind, self.config, self.num_blocks = layer.kind, dict(layer.config), num_blocks
+        self._call = _block_call(layer)
+        for name, tensor in tensors.items():
+            if isinstance(tensor, nn.Parameter):
+                self.register_parameter(name, tensor)
+            else:
+                self.register_buffer(name, tensor)
+
+    def forward(self, route: Route, x: Tensor) -> Tensor:
+        """`(N, ...)` -> `(N, ...)`, sample by sample what the plain layer with its block's parameters gives."""
+        rows = {name: rows_of(tensor, route) for name, tensor in self._parameters.items() if tensor is not None}
+        buffers = {name: tensor for name, tensor in self._buffers.items() if tensor is not None}
+
+        def call(samples: Tensor, position: int) -> Tensor:
+            tensors = {name: row[position] for name, row in rows.items()}
+            # Views of the stacked buffer: what a norm writes into them is kept.
+            tensors |= {name: tensor[route.present[position]] for name, tensor in buffers.items()}
+            return self._call(samples, tensors, self.training)
+
+        return by_block(route, x, call)
+
+    def extra_repr(self) -> str:
+        options = ", ".join(f"{name}={value}" for name, value in self.config.items())
+        return f"{self.kind}, num_blocks={self.num_blocks}, {options}"
+
+
+def _block_call(layer: LayerConfig) -> BlockCall:
+    maker = _MAKERS.get(layer.kind.rstrip("123d") if layer.kind[-1] == "d" else layer.kind)
+    assert maker is not None, layer.kind
+    return maker(layer.kind, layer.config)
+
+
+def _linear(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    return lambda x, tensors, is_training: F.linear(x, tensors["weight"], tensors.get("bias"))
+
+
+def _conv(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    function: Callable[..., Tensor] = {"Conv1d": F.conv1d, "Conv2d": F.conv2d, "Conv3d": F.conv3d}[kind]
+    stride, dilation, groups = _sizes(config["stride"]), _sizes(config["dilation"]), config["groups"]
+    padding: Any = config["padding"] if isinstance(config["padding"], str) else _sizes(config["padding"])
+    mode = config["padding_mode"]
+    if mode == "zeros":
+        return lambda x, tensors, is_training: function(
+            x, tensors["weight"], tensors.get("bias"), stride, padding, dilation, groups
+        )
+    around = _padding_around(padding, _sizes(config["kernel_size"]), dilation)
+
+    def padded(x: Tensor, tensors: Mapping[str, Tensor], is_training: bool) -> Tensor:
+        x = F.pad(x, around, mode=mode)
+        return function(x, tensors["weight"], tensors.get("bias"), stride, 0, dilation, groups)
+
+    return padded
+
+
+def _padding_around(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> list[int]:
+    """Padding before and after, last dimension first, as `F.pad` takes it."""
+    around: list[int] = []
+    for axis in reversed(range(len(kernel))):
+        if padding == "valid":
+            around += [0, 0]
+        elif padding == "same":
+            total = dilation[axis] * (kernel[axis] - 1)
+            around += [total // 2, total - total // 2]
+        else:
+            around += [padding[axis], padding[axis]]
+    return around
+
+
+def _conv_transpose(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    functions: dict[str, Callable[..., Tensor]] = {
+        "ConvTranspose1d": F.conv_transpose1d,
+        "ConvTranspose2d": F.conv_transpose2d,
+        "ConvTranspose3d": F.conv_transpose3d,
+    }
+    function = functions[kind]
+    options = [_sizes(config["stride"]), _sizes(config["padding"]), _sizes(config["output_padding"])]
+    groups, dilation = config["groups"], _sizes(config["dilation"])
+    return lambda x, tensors, is_training: function(
+        x, tensors["weight"], tensors.get("bias"), *options, groups, dilation
+    )
+
+
+def _batch_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    eps, momentum = config["eps"], config["momentum"]
+
+    def call(x: Tensor, tensors: Mapping[str, Tensor], is_training: bool) -> Tensor:
+        mean, var, tracked = (tensors.get(n) for n in ("running_mean", "running_var", "num_batches_tracked"))
+        # One value per channel has no variance: such a block is normalised by what it has seen so far.
+        use_batch = (is_training and x.numel() > x.shape[1]) or mean is None
+        factor = 0.0 if momentum is None else momentum
+        if use_batch and is_training and tracked is not None:
+            tracked += 1
+            factor = 1.0 / float(tracked) if momentum is None else momentum
+        return F.batch_norm(x, mean, var, tensors.get("weight"), tensors.get("bias"), use_batch, factor, eps)
+
+    return call
+
+
+def _instance_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    eps, momentum = config["eps"], config["momentum"]
+
+    def call(x: Tensor, tensors: Mapping[str, Tensor], is_training: bool) -> Tensor:
+        mean, var = tensors.get("running_mean"), tensors.get("running_var")
+        use_input = is_training or mean is None
+        weight, bias = tensors.get("weight"), tensors.get("bias")
+        return F.instance_norm(x, mean, var, weight, bias, use_input, 0.0 if momentum is None else momentum, eps)
+
+    return call
+
+
+def _layer_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    shape, eps = _sizes(config["normalized_shape"]), config["eps"]
+    return lambda x, tensors, is_training: F.layer_norm(x, shape, tensors.get("weight"), tensors.get("bias"), eps)
+
+
+def _group_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    groups, eps = config["num_groups"], config["eps"]
+    return lambda x, tensors, is_training: F.group_norm(x, groups, tensors.get("weight"), tensors.get("bias"), eps)
+
+
+def _embedding(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    padding_index = config["padding_idx"]
+    return lambda x, tensors, is_training: F.embedding(x, tensors["weight"], padding_index)
+
+
+def _prelu(kind: str, config: Mapping[str, Any]) -> BlockCall:
+    return lambda x, tensors, is_training: F.prelu(x, tensors["weight"])
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else (int(value),)
+
+
+_MAKERS: dict[str, Callable[[str, Mapping[str, Any]], BlockCall]] = {
+    "Linear": _linear,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "BatchNorm": _batch_norm,
+    "InstanceNorm": _instance_norm,
+    "LayerNorm": _layer_norm,
+    "GroupNorm": _group_norm,
+    "Embedding": _embedding,
+    "PReLU": _prelu,
+}
+
+
+def stacked(tensor: Tensor, num_blocks: int) -> Tensor:
+    """Memory for `num_blocks` copies of a tensor's shape, not filled."""
+    return torch.empty(num_blocks, *tensor.shape, dtype=tensor.dtype)
