@@ -1,0 +1,191 @@
+"""`my_gan.py[:Class]`, `package.module:Class` or a registered name, to a recipe for fresh generators."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from torch import nn
+
+from rpganify.errors import RpganifyError, SourceError, closest
+from rpganify.hookspecs import Architecture
+from rpganify.source.building import called, check_accepted, missing_arguments, plain_module, refuse_missing
+from rpganify.source.candidates import Role
+from rpganify.source.modules import open_file, open_module
+from rpganify.source.randomness import random_states
+from rpganify.source.recipes import make_recipe
+from rpganify.source.references import existing_file, parse_arguments, parse_reference
+from rpganify.source.text import one_line
+
+Kind = Literal["file", "module", "architecture", "object"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a generator comes from, and how to build it again and again.
+
+    Args:
+        text: what the user typed.
+        kind: what that is.
+        origin: the file, module or architecture; the class's name for an object.
+        qualname: the class, function or method in it: `Generator`, `VAE.decode`.
+        arguments: values of `--arg`.
+        architecture: the registered entry, if it is one.
+        sha256: of the file, None if there is none.
+        construction: the script's own call whose arguments are used, `"Generator(ngpu)  # line 143"`;
+            None where the constructor needs none or all were given.
+        initialiser: the script's own initialisation that every build repeats, `"netG.apply(weights_init)  # line 150"`.
+    """
+
+    text: str
+    kind: Kind
+    origin: str
+    qualname: str
+    arguments: dict[str, object]
+    architecture: Architecture | None = None
+    sha256: str | None = None
+    construction: str | None = None
+    initialiser: str | None = None
+    _make: Callable[[int | None], object] = field(kw_only=True, repr=False, compare=False)
+
+    def build(self, seed: int | None = None) -> nn.Module:
+        """A new instance, made and initialised as its author does.
+
+        Args:
+            seed: of torch, numpy and `random` while it is built; their states are put back afterwards.
+                With None the states are used, and moved on, as they are.
+        Raises:
+            SourceError: the author's code fails, or gives no Module; one line with file and line.
+        """
+        with random_states(seed):
+            return plain_module(self._make(seed), self.qualname)
+
+
+def load_source(text: str, arguments: Mapping[str, str] | None = None, argv: Sequence[str] = ()) -> Source:
+    """The generator that `text` names. Of a script only the statements that it needs are run.
+
+    Args:
+        text: `my_gan.py`, `my_gan.py:Generator`, `my_gan.py:Generator(64)`, `my_gan.py:VAE.decode`,
+            `package.module:Class`, or the name of a registered architecture.
+        arguments: `--arg name=value` pairs; keywords of the constructor or function.
+        argv: the script's own options, for one that parses its command line.
+    Raises:
+        SourceError: it cannot be found, read, chosen or built; one line that says how to go on.
+    """
+    return load_class(text, arguments, argv)
+
+
+def load_class(
+    text: str,
+    arguments: Mapping[str, str] | None = None,
+    argv: Sequence[str] = (),
+    role: Role = "generator",
+    is_initialised: bool = True,
+) -> Source:
+    """As `load_source`, for any role.
+
+    Args:
+        text, arguments, argv: see `load_source`.
+        role: which class to look for when none is named; architectures are generators only.
+        is_initialised: whether the script's own `net.apply(weights_init)` is repeated on every build.
+    """
+    values = parse_arguments(arguments or {})
+    try:
+        reference = parse_reference(text)
+        if reference.kind == "file":
+            path = existing_file(reference.place)
+            place, kind, origin = open_file(path, argv), "file", reference.place
+        elif reference.kind == "module":
+            place, kind, origin = open_module(reference.place, argv), "module", reference.place
+        else:
+            return _named(reference.place, values, role, argv)
+        recipe = make_recipe(place, reference.expression, values, role, is_initialised)
+    except RpganifyError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise SourceError(
+            f"{one_line(text, 120)} cannot be loaded: {type(error).__name__}: {one_line(error)}. "
+            "Try it with a small file that holds only the class."
+        ) from error
+    return Source(
+        text,
+        "file" if kind == "file" else "module",
+        origin,
+        recipe.qualname,
+        values,
+        sha256=place.sha256,
+        construction=recipe.construction,
+        initialiser=recipe.initialiser,
+        _make=lambda seed: recipe.make(),
+    )
+
+
+def from_object(model: nn.Module, factory: Callable[[int], nn.Module] | None = None) -> Source:
+    """A source for a Module that exists already.
+
+    Args:
+        model: the generator; it is never changed.
+        factory: makes a fresh one from a seed. Without it every build is a copy of `model`, weights included.
+    """
+
+    def make(seed: int | None) -> object:
+        if factory is not None:
+            return called(lambda: factory(0 if seed is None else seed), type(model).__name__, lambda file: False)
+        try:
+            return copy.deepcopy(model)
+        except Exception as error:
+            raise SourceError(
+                f"{type(model).__name__} cannot be copied: {type(error).__name__}: {one_line(error)}. "
+                "Give `factory=lambda seed: …`, which makes a fresh one."
+            ) from error
+
+    name = type(model).__qualname__
+    return Source(name, "object", f"{type(model).__module__}.{name}", name, {}, _make=make)
+
+
+def _named(name: str, values: dict[str, object], role: Role, argv: Sequence[str]) -> Source:
+    """A bare name: a registered architecture, else a module whose class is to be found."""
+    # Late, because the registry opens every plugin; files need none of them.
+    from rpganify.registry import default_registry, resolve
+
+    entries = default_registry().architectures() if role == "generator" else {}
+    if name in entries:
+        entry = entries[name]
+        factory = called(lambda: resolve(entry.factory), name, lambda file: False)
+        check_accepted(factory, name, values)
+        missing = missing_arguments(factory, (), values)
+        if missing:
+            raise refuse_missing(factory, name, missing)
+
+        def make(seed: int | None) -> object:
+            return called(lambda: factory(**values), name, lambda file: False)
+
+        return Source(name, "architecture", name, name, values, entry, _make=make)
+    if name.replace(".", "").isidentifier() and "." in name:
+        place = open_module(name, argv)
+        recipe = make_recipe(place, None, values, role, True)
+        return Source(
+            name,
+            "module",
+            name,
+            recipe.qualname,
+            values,
+            sha256=place.sha256,
+            construction=recipe.construction,
+            initialiser=recipe.initialiser,
+            _make=lambda seed: recipe.make(),
+        )
+    file = f" There is a file {name}.py: name it with its ending." if Path(f"{name}.py").is_file() else ""
+    bare, _, call = name.partition("(")
+    option = (
+        f" Arguments of an architecture are given as `--arg name=value`: `{bare}`." if call and bare in entries else ""
+    )
+    listed = f" Architectures: {', '.join(entries)}." if entries else ""
+    raise SourceError(
+        f"{one_line(name, 120)!r} is no Python file, module or architecture."
+        f"{file or option or closest(name, list(entries))}{listed} "
+        "Give FILE.py[:Class], package.module:Class or one of these names."
+    )
