@@ -65,4 +65,4 @@ def _read_batch(path: Path) -> tuple[Tensor, Tensor]:
             f"{path} is damaged: {len(pixels)} images and {len(labels)} labels, which must be as many and "
             f"from 0 to {len(_CLASSES) - 1}. Fetch it again."
         )
-    return torch.from_numpy(pixels.reshape(-1, *_SHAPE).copy()), torch.tensor(labels, dtype=torch.int64)
+    return torch.from_numpy(np.array(pixels.reshape(-1, *_SHAPE))), torch.tensor(labels, dtype=torch.int64)

@@ -68,8 +68,10 @@ def decode(source: Path | bytes, name: Path | str, num_channels: int, height: in
     with _opened(source, name) as image:
         try:
             image.load()
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise DataError(f"{name} is truncated or damaged: {error}. Fetch it again, or take it away.") from error
+        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # a damaged size asks for too much
+            raise DataError(
+                f"{name} is truncated or damaged: {error or 'too large'}. Fetch it again, or take it away."
+            ) from error
         flat = _flat(image, "L" if num_channels == 1 else "RGB")
         array = np.array(_covering(flat, height, width))  # (H, W) or (H, W, 3)
     return torch.from_numpy(array.reshape(height, width, num_channels)).permute(2, 0, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from rpganify.data.cifar10 import open_cifar10
 from rpganify.data.restricted_pickle import load_plain
@@ -120,6 +121,14 @@ def test_arrays_of_every_kind_of_number_survive(tmp_path: Path, protocol: int) -
     found, expected = load_plain(path), pickle.loads(path.read_bytes(), encoding="bytes")
     for key, array in value.items():
         assert np.array_equal(found[key], array) and found[key].dtype == expected[key].dtype
+
+
+@pytest.mark.parametrize("array", [np.array(["a", None], dtype=object), np.array(["text"]), np.array([1j])])
+def test_arrays_of_anything_but_plain_numbers_are_refused(tmp_path: Path, array: NDArray[Any]) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(pickle.dumps(array, protocol=2))
+    with pytest.raises(DataError, match=r"an array of type '.*', which is no plain number"):
+        load_plain(path)
 
 
 GOOD = np.zeros((2, 3072), np.uint8)
