@@ -1,0 +1,121 @@
+"""What an analyzer is, what it is given, and what it may ask of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from rpganify.analysis.features import FeatureExtractor
+from rpganify.errors import AnalysisError
+from rpganify.paths import PathSpace
+from rpganify.plan import Plan
+from rpganify.report.report import Report
+
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Takes an analyzer's progress and shows it to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisContext:
+    """What analyzers share: chance, sizes, tools.
+
+    Args:
+        seed: of every random choice; equal seeds give equal reports.
+        num_paths: random paths that numbers are averaged over; the paper takes 100.
+        paths: the paths that pictures are made of; empty lets the seed draw them.
+        extractor: measures semantic distances; None leaves those out, and the report says so.
+        device: where the model lies; None finds out.
+        conditions: one value, without the batch axis, for each further input of the generator, such
+            as its label; all images are made with it.
+        progress: told what is under way, how much of it is done, and of how much.
+        batch_pixels: upper bound of pixels (height × width × images) that are generated at once. 2**20
+            keeps a 128×128 generator with 128 channels under about 3 GB.
+    """
+
+    seed: int = 0
+    num_paths: int = 100
+    paths: tuple[tuple[int, ...], ...] = ()
+    extractor: FeatureExtractor | None = None
+    device: torch.device | None = None
+    conditions: Mapping[str, Tensor] = field(default_factory=dict)
+    progress: Progress = no_progress
+    batch_pixels: int = 2**20
+
+    def __post_init__(self) -> None:
+        if self.num_paths < 1 or self.batch_pixels < 1:
+            raise AnalysisError(
+                f"num_paths and batch_pixels count from 1, got {self.num_paths} and {self.batch_pixels}. "
+                "The paper averages over 100 paths."
+            )
+
+
+class Analyzer(Protocol):
+    """Turns a model into a report. A plugin's analyzer has this shape; no base class is needed."""
+
+    @property
+    def name(self) -> str:
+        """What follows `rpganify analyze MODEL`, and the name of its reports."""
+        ...
+
+    def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
+        """The report on a model, which is left as it was: weights, buffers, training flags, random states.
+
+        Raises:
+            AnalysisError: this model does not allow it; the message says what would.
+        """
+        ...
+
+
+class PathModel(Protocol):
+    """What analyzers of buckets ask of a model; `RandomPathGenerator` offers it."""
+
+    @property
+    def plan(self) -> Plan:
+        """Which layers make which bucket."""
+        ...
+
+    @property
+    def paths(self) -> PathSpace:
+        """All paths."""
+        ...
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Channels, height, width."""
+        ...
+
+    def images(self, codes: Tensor, **conditions: Tensor) -> Tensor:
+        """Images of paths: `(N, num_buckets)` to `(N, C, H, W)` in about [-1, 1]."""
+        ...
+
+
+def require_paths(model: nn.Module, analyzer: str) -> PathModel:
+    """The model, if it has paths and makes pictures.
+
+    Args:
+        model: any model.
+        analyzer: who asks, for the message.
+    Raises:
+        AnalysisError: a standard generator (random `z`, no buckets), or an output that is no picture of
+            one (grey) or three (colour) channels.
+    """
+    if getattr(model, "codes", None) != "paths":
+        raise AnalysisError(
+            f"{analyzer} compares buckets, and {type(model).__name__} has none: it is a standard generator. "
+            "Convert one first: `rpganify convert SOURCE --buckets 5 --blocks 40`, then train and analyze that."
+        )
+    rp = cast(PathModel, model)
+    shape = tuple(rp.image_shape)
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise AnalysisError(
+            f"{analyzer} shows and measures pictures of 1 (grey) or 3 (colour) channels, (C, H, W); "
+            f"this generator's output is {shape}. Convert a generator of pictures."
+        )
+    return rp

@@ -1,0 +1,101 @@
+"""Measures how far apart images lie that differ in one bucket only: the numbers behind bucket diversity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rpganify.analysis.analyzer import AnalysisContext, PathModel
+from rpganify.analysis.distances import PairDistance
+from rpganify.analysis.generation import ImageMaker
+
+NUM_IMAGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BucketDistances:
+    """How far apart images lie that differ in one bucket, for every path, bucket and distance.
+
+    Args:
+        paths: the random paths, int64 `(num_paths, num_buckets)`.
+        num_images: images per path, for each bucket; fewer than four where it has fewer blocks.
+        distances: what was measured, in the order of the last axis' groups.
+        means: mean distance of all pairs `i ≠ j`, float64 `(num_paths, num_buckets, parts of all distances)`;
+            0 for a bucket of one block.
+    """
+
+    paths: Tensor
+    num_images: tuple[int, ...]
+    distances: tuple[PairDistance, ...]
+    means: Tensor
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the last axis of `means` holds."""
+        return tuple(part for distance in self.distances for part in distance.parts)
+
+    def main_part(self, distance: PairDistance) -> int:
+        """Where on the last axis of `means` a distance itself is, before those it is made of."""
+        return self.parts.index(distance.parts[0])
+
+    def is_relative(self, distance: PairDistance) -> bool:
+        """Whether bucket 1 changes the images of any path, so that there is something to divide by."""
+        return bool((self.means[:, 0, self.main_part(distance)] > 0).any())
+
+    @property
+    def ratios(self) -> Tensor:
+        """`D(l→1)` of every path: `means` over those of bucket 1, NaN where that is 0 or the bucket has one block."""
+        first = self.means[:, :1]
+        ratios = torch.where(first > 0, self.means / first, torch.nan)
+        ratios[:, torch.tensor(self.num_images) < 2] = torch.nan
+        return ratios
+
+
+def measure_diversity(
+    rp: PathModel,
+    maker: ImageMaker,
+    context: AnalysisContext,
+    distances: tuple[PairDistance, ...],
+    num_images: int = NUM_IMAGES,
+) -> BucketDistances:
+    """Distances among images of `context.num_paths` random paths, one bucket varied at a time.
+
+    Args:
+        rp: the model, in eval mode.
+        maker: makes its images.
+        context: seed, number of paths, progress.
+        distances: what is measured.
+        num_images: images per path and bucket, of distinct blocks; all blocks of a bucket that has fewer.
+    """
+    chance = torch.Generator().manual_seed(context.seed)
+    paths = rp.paths.sample(context.num_paths, generator=chance)
+    blocks = [draw_blocks(m, context.num_paths, num_images, chance) for m in rp.paths.num_blocks]
+    num_parts = sum(len(distance.parts) for distance in distances)
+    means = torch.zeros(context.num_paths, rp.paths.num_buckets, num_parts, dtype=torch.float64)
+    total = sum(chosen.numel() for chosen in blocks if chosen.shape[1] > 1)
+    done = 0
+    for bucket, chosen in enumerate(blocks):
+        size = chosen.shape[1]
+        if size < 2:
+            continue
+        step = max(1, maker.batch_size // size)
+        for start in range(0, context.num_paths, step):
+            part = slice(start, start + step)
+            varied = paths[part, None].repeat(1, size, 1)  # (P, k, num_buckets)
+            varied[:, :, bucket] = chosen[part]
+            images = maker(varied.flatten(0, 1)).reshape(*varied.shape[:2], *rp.image_shape)  # (P, k, C, H, W)
+            pairs = torch.cat([distance(images) for distance in distances], dim=-1)  # (P, k, k, parts)
+            # The diagonal is no pair; a distance that is not exactly 0 there would count as one.
+            others = ~torch.eye(size, dtype=torch.bool)
+            means[part, bucket] = pairs[:, others].mean(dim=1)
+            done += varied.shape[0] * size
+            context.progress("diversity", done, total)
+    return BucketDistances(paths, tuple(chosen.shape[1] for chosen in blocks), distances, means)
+
+
+def draw_blocks(num_blocks: int, num_paths: int, num_images: int, generator: torch.Generator) -> Tensor:
+    """For each path, distinct random blocks of a bucket: int64 `(num_paths, min(num_images, num_blocks))`."""
+    order = torch.rand(num_paths, num_blocks, generator=generator).argsort(dim=1)
+    return order[:, :num_images]

@@ -1,0 +1,107 @@
+"""Image distances: how different two pictures are, in colour or in features, for all pairs of a group at once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rpganify.analysis.features import FeatureExtractor
+from rpganify.analysis.generation import to_float
+
+NUM_BINS = 25
+CHANNEL_NAMES = {1: ("grey",), 3: ("red", "green", "blue")}
+
+
+class PairDistance(Protocol):
+    """Distances of all pairs of images of a group; one or several, which are named."""
+
+    @property
+    def key(self) -> str:
+        """A word for columns: `colour`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """A phrase for figures: `Colour (Hellinger)`."""
+        ...
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What its last axis holds: the distance itself first, then those it is made of, if any."""
+        ...
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Distances float64 `(G, k, k, len(parts))`, of G groups of k images, uint8 `(G, k, C, H, W)`."""
+        ...
+
+
+class ColourDistance:
+    """Hellinger distance of colour histograms, in [0, 1]: the mean over channels, and each channel by itself.
+
+    Args:
+        num_channels: 1 or 3.
+    Source:
+        RPGAN, section 4.1, takes each channel independently. That the mean of the channels is the one
+        number is ours.
+    """
+
+    key = "colour"
+    title = "Colour (Hellinger)"
+
+    def __init__(self, num_channels: int) -> None:
+        channels = CHANNEL_NAMES[num_channels]
+        self.parts = ("colour", *(channels if num_channels > 1 else ()))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """`(G, k, k, 1)` for grey, `(G, k, k, 4)` for colour images."""
+        groups, size = images.shape[:2]
+        histograms = channel_histograms(images.flatten(0, 1)).view(groups, size, -1, NUM_BINS)  # (G, k, C, bins)
+        channels = hellinger(histograms[:, :, None], histograms[:, None, :])  # (G, k, k, C)
+        if channels.shape[-1] == 1:
+            return channels
+        return torch.cat([channels.mean(dim=-1, keepdim=True), channels], dim=-1)
+
+
+class FeatureDistance:
+    """Euclidean distance of features, which the paper calls semantic where they are InceptionV3's.
+
+    Args:
+        extractor: gives the features.
+    Source:
+        RPGAN, section 4.1.
+    """
+
+    key = "semantic"
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        self.extractor = extractor
+        self.title = f"Semantics ({extractor.name})"
+        self.parts = ("semantic",)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """`(G, k, k, 1)`."""
+        groups, size = images.shape[:2]
+        features = self.extractor(to_float(images.flatten(0, 1))).double().view(groups, size, -1)  # (G, k, D)
+        # cdist's quick form subtracts large squares and would give equal images a distance.
+        return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")[..., None]
+
+
+def channel_histograms(images: Tensor) -> Tensor:
+    """The share of each channel's pixels in 25 equal bins of 0…255: float64 `(N, C, 25)`, each row sums to 1.
+
+    Args:
+        images: uint8 `(N, C, H, W)`. As in `numpy.histogram`, a bin holds its lower edge, the last one both.
+    """
+    num_images, channels = images.shape[:2]
+    values = images.flatten(2).long()  # (N, C, H·W)
+    bins = (values * NUM_BINS // 255).clamp_max(NUM_BINS - 1)  # integers, so that edges such as 51 are exact
+    rows = torch.arange(num_images * channels).view(num_images, channels, 1) * NUM_BINS
+    counts = torch.bincount((rows + bins).flatten(), minlength=num_images * channels * NUM_BINS)
+    return counts.view(num_images, channels, NUM_BINS).double() / values.shape[-1]
+
+
+def hellinger(p: Tensor, q: Tensor) -> Tensor:
+    """Hellinger distance `√(Σ(√p − √q)²) / √2` over the last axis, in [0, 1]; the other axes broadcast."""
+    return (p.sqrt() - q.sqrt()).square().sum(dim=-1).div(2).sqrt()

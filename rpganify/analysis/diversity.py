@@ -1,0 +1,41 @@
+"""Bucket diversity: how much the images change when one bucket's blocks change (RPGAN, section 4.1)."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from rpganify.analysis.analyzer import AnalysisContext, require_paths
+from rpganify.analysis.bucket_distances import NUM_IMAGES, measure_diversity
+from rpganify.analysis.distances import ColourDistance, FeatureDistance, PairDistance
+from rpganify.analysis.diversity_report import diversity_report
+from rpganify.analysis.generation import ImageMaker, evaluating
+from rpganify.errors import AnalysisError
+from rpganify.report.report import Report
+
+
+class Diversity:
+    """The analyzer `diversity`: in colour, and in semantics if the context has a feature extractor.
+
+    Args:
+        num_images: images that are compared per path and bucket; the paper takes four.
+    """
+
+    name = "diversity"
+
+    def __init__(self, num_images: int = NUM_IMAGES) -> None:
+        if num_images < 2:
+            raise AnalysisError(
+                f"Diversity compares at least 2 images per bucket, got {num_images}; the paper takes 4."
+            )
+        self.num_images = num_images
+
+    def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
+        """Table and bar chart of `D(l→1)`, mean ± standard deviation over `context.num_paths` random paths."""
+        rp = require_paths(model, self.name)
+        distances: list[PairDistance] = [ColourDistance(rp.image_shape[0])]
+        if context.extractor is not None:
+            distances.append(FeatureDistance(context.extractor))
+        with evaluating(model, context.seed):
+            maker = ImageMaker(rp, context)
+            measured = measure_diversity(rp, maker, context, tuple(distances), self.num_images)
+        return diversity_report(measured, model, rp, context, notes=maker.notes())
