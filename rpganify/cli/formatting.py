@@ -19,9 +19,9 @@ def format_cardinality(num_blocks: Sequence[int]) -> str:
     return f"{' · '.join(factors)} = {product:,}"
 
 
-def format_shape(shape: Sequence[int]) -> str:
-    """A tensor's shape without its batch axis, e.g. `3×32×32`."""
-    return "×".join(str(size) for size in shape)
+def format_shape(shape: Sequence[int | None]) -> str:
+    """A tensor's shape without its batch axis, e.g. `3×32×32`; `N` where a size follows the batch."""
+    return "×".join("N" if size is None else str(size) for size in shape)
 
 
 def format_duration(seconds: float) -> str:

@@ -21,6 +21,12 @@ ArgOption = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="NAME=VALUE", help="An argument of the generator's constructor; repeat for more."),
 ]
+ArgvOption = Annotated[
+    str | None, typer.Option("--argv", metavar="TEXT", help="The script's own command line: '--img-size 64'.")
+]
+AuthorInitOption = Annotated[
+    bool, typer.Option(" /--no-author-init", help="Leave out the script's own `net.apply(weights_init)`.")
+]
 LatentOption = Annotated[
     str | None,
     typer.Option(
@@ -57,4 +63,25 @@ ConditionOption = Annotated[
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one.")
+]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=SHAPE",
+        help="A further input of forward: 128, 4x4 or scalar, with :int for whole numbers (y=scalar:int); repeat.",
+    ),
+]
+ConstOption = Annotated[
+    list[str] | None,
+    typer.Option("--const", metavar="NAME=VALUE", help="An argument of forward bound to a constant; repeat for more."),
+]
+ImageOption = Annotated[
+    str | None, typer.Option("--image", metavar="PLACE", help="Where in the output the images are: [1], ['fake'].")
+]
+ImageShapeOption = Annotated[
+    str | None, typer.Option("--image-shape", metavar="SHAPE", help="Of one image, if they are returned flat: 1x28x28.")
+]
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", metavar="FILE", help="Trained weights: .safetensors, or .pt without code.")
 ]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from rpganify.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from rpganify.registry import Entry
 
 
 def plugins(
@@ -13,7 +19,7 @@ def plugins(
     from rpganify.registry import default_registry
 
     registry = default_registry()
-    kinds = {
+    kinds: dict[str, Mapping[str, Entry]] = {
         "architectures": registry.architectures(),
         "losses": registry.losses(),
         "discriminators": registry.discriminators(),

@@ -30,6 +30,7 @@ def test_the_printed_product_is_exact_for_any_path_space(num_blocks):
 
 def test_a_shape_is_printed_with_times_signs():
     assert format_shape((3, 32, 32)) == "3×32×32"
+    assert format_shape((None, 8)) == "N×8"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def test_a_saved_picture_can_be_read_and_leaves_nothing_beside_it(tmp_path):
     target = tmp_path / "new" / "grid.png"
     picture = draw_grid(images(4, 3, 32))
     save_picture(picture, target)
-    np.testing.assert_array_equal(np.asarray(Image.open(target)), np.asarray(picture))
+    with Image.open(target) as saved:
+        np.testing.assert_array_equal(np.asarray(saved), np.asarray(picture))
     assert [path.name for path in target.parent.iterdir()] == ["grid.png"]
 
 

@@ -1,0 +1,83 @@
+"""`rpganify analyze`: reports on what the layers of a model do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption
+
+
+def analyze(
+    model: ModelArgument,
+    analyzers: Annotated[
+        list[str] | None, typer.Argument(metavar="[ANALYZER]...", help="Which; all there are if none is named.")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the report.")] = Path(
+        "report"
+    ),
+    extractor: Annotated[
+        str,
+        typer.Option(
+            "--extractor",
+            metavar="NAME",
+            help="Features for semantic distances: inception[:FILE] (the paper's), classifier:FILE, or pixels.",
+        ),
+    ] = "pixels",
+    num_paths: Annotated[
+        int, typer.Option("--paths", metavar="NUMBER", help="Random paths that numbers are averaged over.")
+    ] = 100,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="PATH", help="A path for pictures, e.g. 3-17-0-22-5; repeat."),
+    ] = None,
+    condition: ConditionOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what the layers of a model do.
+
+    Writes one page to look at (index.html), and JSON, CSV and PNG files. --json prints the reports as data.
+    """
+    from rpganify.analysis.analyzer import AnalysisContext
+    from rpganify.analysis.features import resolve_extractor
+    from rpganify.cli.choosing import choose_device
+    from rpganify.cli.conditions import read_conditions
+    from rpganify.cli.console import say, show, show_json
+    from rpganify.cli.progress import ProgressTalk
+    from rpganify.modelfile import load_model
+    from rpganify.registry import default_registry, resolve
+    from rpganify.report.writing import report_to_json, write_reports
+    from rpganify.routing.generator import RandomPathGenerator
+
+    registry = default_registry()
+    names = list(dict.fromkeys(analyzers or registry.analyzers()))
+    chosen = [resolve(registry.get_analyzer(name).factory)() for name in names]
+    place = choose_device(device)
+    opened = load_model(model)
+    space = opened.paths if isinstance(opened, RandomPathGenerator) else None
+    opened.to(place)
+    with ProgressTalk() as talk:
+        context = AnalysisContext(
+            seed=seed,
+            num_paths=num_paths,
+            paths=tuple(tuple(space.parse(text).tolist()) for text in path or ()) if space else (),
+            extractor=resolve_extractor(extractor, place),
+            device=place,
+            conditions=read_conditions(condition, opened.conditions),
+            progress=talk.update,
+        )
+        reports = [analyzer.analyze(opened, context) for analyzer in chosen]
+    files = write_reports(reports, output, title=f"Analysis of {model}")
+    for report in reports:
+        for note in report.notes:
+            say(f"note ({report.name}): {note}")
+    if as_json:
+        show_json([report_to_json(report) for report in reports])
+    else:
+        for report in reports:
+            show(f"{report.title}: {report.summary}" if report.summary else report.title)
+    say(f"wrote {files[0]} and {len(files) - 1} files beside it")

@@ -1,0 +1,105 @@
+"""Names that a user types, turned into the objects that the library takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import typer
+
+from rpganify.cli.parsing import read_literal
+from rpganify.errors import RpganifyError, TrainingError
+from rpganify.registry import Registry, resolve
+from rpganify.source import load_class
+from rpganify.training.losses import Loss
+from rpganify.training.randomness import seeded_globals
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# DCGAN's convolutions halve the image down to 4x4; smaller ones, and what is no picture, take fully connected layers.
+_SMALLEST_DCGAN = 8
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; `auto` is a GPU if there is one.
+
+    Raises:
+        typer.BadParameter: there is no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise typer.BadParameter(f"{name!r} cannot be used here: {reason}", param_hint="--device") from error
+    return device
+
+
+def choose_loss(name: str, options: Mapping[str, Any], registry: Registry) -> Loss:
+    """The adversarial loss of that name.
+
+    Raises:
+        RegistryError: there is none.
+        TrainingError: it does not take these options.
+    """
+    factory = resolve(registry.get_loss(name).factory)
+    try:
+        loss: Loss = factory(**options)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"The loss {name} does not take --loss-arg {_typed(options)}: {error}.") from error
+    return loss
+
+
+def default_discriminator(architecture: str | None, image_shape: Sequence[int], registry: Registry) -> str:
+    """Name of the discriminator for a generator: its architecture's own, or one that fits the image."""
+    known = registry.architectures()
+    if architecture in known:
+        return known[architecture].discriminator
+    return "dcgan" if min(image_shape[1:]) >= _SMALLEST_DCGAN else "mlp"
+
+
+def choose_discriminator(
+    name: str,
+    options: Mapping[str, str],
+    image_shape: tuple[int, ...],
+    *,
+    spectral_norm: bool,
+    seed: int,
+    registry: Registry,
+) -> nn.Module:
+    """A new discriminator: a registered one, or a class of somebody's file.
+
+    Args:
+        name: registered name, `my_gan.py:Discriminator` or `package.module:Discriminator`.
+        options: `--discriminator-arg` values as text.
+        image_shape: `(C, H, W)` of what it judges; a class of a file is built as it is written.
+        spectral_norm: whether a registered one is spectrally normalised.
+        seed: of its initial weights.
+        registry: where names are looked up.
+    Raises:
+        RegistryError, SourceError: it cannot be found.
+        TrainingError: it cannot be built for such images or from these options.
+    """
+    if ":" in name or name.endswith(".py"):
+        return load_class(name, options).build(seed)
+    factory = resolve(registry.get_discriminator(name).factory)
+    values = {option: read_literal(text) for option, text in options.items()}
+    try:
+        with seeded_globals(seed):
+            module: nn.Module = factory(image_shape=tuple(image_shape), spectral_norm=spectral_norm, **values)
+    except RpganifyError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise TrainingError(
+            f"The discriminator {name} cannot be built: {' '.join(str(error).split())} "
+            "`rpganify plugins` lists the others; --discriminator names one."
+        ) from error
+    return module
+
+
+def _typed(options: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in options.items()) or "(none)"

@@ -1,0 +1,154 @@
+"""`rpganify convert`: a generator becomes a random path generator on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rpganify.cli.options import (
+    ArgOption,
+    ArgvOption,
+    AuthorInitOption,
+    BlocksOption,
+    BucketsOption,
+    ConstOption,
+    ForceOption,
+    ImageOption,
+    ImageShapeOption,
+    InputOption,
+    JsonOption,
+    LatentOption,
+    SeedOption,
+    SourceArgument,
+    WeightsOption,
+)
+
+
+class Norm(StrEnum):
+    """Whether norm layers are shared by all paths."""
+
+    SHARED = "shared"
+    PER_BLOCK = "per-block"
+
+
+class Init(StrEnum):
+    """How blocks differ at birth."""
+
+    FRESH = "fresh"
+    COPY = "copy"
+    JITTER = "jitter"
+
+
+def convert(
+    source: SourceArgument,
+    buckets: BucketsOption = None,
+    blocks: BlocksOption = None,
+    arg: ArgOption = None,
+    argv: ArgvOption = None,
+    author_init: AuthorInitOption = True,
+    latent: LatentOption = None,
+    inputs: InputOption = None,
+    const: ConstOption = None,
+    image: ImageOption = None,
+    image_shape: ImageShapeOption = None,
+    norm: Annotated[
+        Norm, typer.Option("--norm", help="Norm layers: shared by all paths, or each block its own.")
+    ] = Norm.SHARED,
+    init: Annotated[
+        Init,
+        typer.Option(
+            "--init", help="Blocks are born fresh (the author's initialisation), as copies, or jittered copies."
+        ),
+    ] = Init.FRESH,
+    weights: WeightsOption = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Take buckets and blocks from this plan.")
+    ] = None,
+    write_plan: Annotated[
+        Path | None, typer.Option("--write-plan", metavar="FILE", help="Also write the plan as JSON.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="What to write; NAME.rpgan if left out.")
+    ] = None,
+    seed: SeedOption = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Convert and verify, but write nothing.")] = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert a generator, and verify the result.
+
+    Prints the plan, how the result compares with the original, where it was written, and the next command.
+    """
+    from rpganify.cli.parsing import parse_blocks, parse_buckets
+
+    if plan is not None and (buckets or blocks):
+        raise typer.BadParameter("It holds buckets and blocks; leave out --buckets and --blocks.", param_hint="--plan")
+    wanted_buckets, wanted_blocks = parse_buckets(buckets), parse_blocks(blocks)
+
+    from rpganify.cli.console import say, show, show_json
+    from rpganify.cli.files import check_is_free, read_plan, source_name, write_json
+    from rpganify.cli.plan_table import plan_to_json, show_plan
+    from rpganify.cli.sources import SourceOptions, choose_plan, describe_source, provenance_of
+    from rpganify.cli.verification_text import verification_lines
+    from rpganify.conversion.converting import convert_inspected
+    from rpganify.modelfile import save_model
+
+    options = SourceOptions(
+        source,
+        arguments=arg,
+        argv=argv,
+        is_initialised=author_init,
+        latent=latent,
+        inputs=inputs,
+        constants=const,
+        image=image,
+        image_shape=image_shape,
+        weights=weights,
+        seed=seed,
+    )
+    loaded = options.load()
+    target = output or Path(f"{source_name(loaded.origin)}.rpgan")
+    if not dry_run:
+        for place in (target, write_plan):
+            if place is not None:
+                check_is_free(place, is_forced=force)
+    given = read_plan(plan) if plan else None
+    generator = options.build(loaded)
+    inspection = options.inspect(generator)
+    done = convert_inspected(
+        generator,
+        inspection,
+        given
+        or choose_plan(
+            inspection, loaded, buckets=wanted_buckets, blocks=wanted_blocks, norm=norm.value, init=init.value
+        ),
+        factory=loaded.build,
+        seed=seed,
+        provenance=provenance_of(loaded, weights),
+    )
+    made, layers = done.model.plan, inspection.blueprint.layers
+    if not dry_run:
+        save_model(done.model, target, overwrite=force)
+        if write_plan is not None:
+            write_json(write_plan, made.to_json())
+    if as_json:
+        written = None if dry_run else str(target)
+        proof = dataclasses.asdict(done.verification)
+        show_json({"plan": plan_to_json(made, layers), "verification": proof, "written": written})
+    else:
+        show_plan(made, layers)
+        for line in verification_lines(done.verification):
+            show(line)
+    for line in describe_source(loaded):
+        say(line)
+    for note in done.notes:
+        say(f"note: {note}")
+    if dry_run:
+        say("dry run: nothing was written")
+        return
+    say(f"wrote {target}")
+    say(f"next: rpganify train {target} --data digits --loss hinge --steps 500 -o runs/{target.stem}")

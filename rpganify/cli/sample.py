@@ -1,0 +1,108 @@
+"""`rpganify sample`: pictures of random paths, of one path, or of one bucket's blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption
+from rpganify.cli.parsing import find_bucket
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from rpganify.paths import PathSpace
+
+DEFAULT_NUM_IMAGES = 64
+
+
+def sample(
+    model: ModelArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The picture to write.")] = Path(
+        "grid.png"
+    ),
+    num_images: Annotated[
+        int | None, typer.Option("-n", min=1, metavar="NUMBER", help="How many images; 64 without --path and --vary.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", metavar="PATH", help="The image of this path, such as 3-17-0-22-5.")
+    ] = None,
+    vary: Annotated[
+        str | None,
+        typer.Option(
+            "--vary", metavar="BUCKET", help="Every block of this bucket (number from 1, or name), all others frozen."
+        ),
+    ] = None,
+    condition: ConditionOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Draw images as one picture.
+
+    Small images are enlarged by a whole number. With --vary and no --path, the frozen buckets' blocks are random.
+    --json prints the path of every image.
+    """
+    from rpganify.cli.pictures import check_picture_path
+
+    check_picture_path(output)
+    if num_images is not None and (path or vary):
+        raise typer.BadParameter("-n counts random paths; leave it out with --path or --vary.", param_hint="-n")
+
+    import torch
+
+    from rpganify.analysis.analyzer import AnalysisContext, PathModel
+    from rpganify.analysis.generation import ImageMaker, evaluating
+    from rpganify.cli.choosing import choose_device
+    from rpganify.cli.conditions import read_conditions
+    from rpganify.cli.console import say, show_json
+    from rpganify.cli.pictures import draw_grid, save_picture
+    from rpganify.errors import PathError
+    from rpganify.modelfile import load_model
+    from rpganify.routing.generator import RandomPathGenerator
+
+    place = choose_device(device)
+    opened = load_model(model)
+    opened.to(place)
+    conditions = read_conditions(condition, opened.conditions)
+    chance = torch.Generator().manual_seed(seed)
+    labels: list[str] = []
+    title = ""
+    if isinstance(opened, RandomPathGenerator):
+        codes, labels, title = _choose_paths(opened.paths, num_images, path, vary, chance)
+        printed = [opened.paths.format(one) for one in codes]
+    elif path or vary:
+        raise PathError(
+            f"{model} is a standard generator with a random latent, so it has no paths and buckets. "
+            "Leave out --path and --vary, or sample a converted model."
+        )
+    else:
+        codes, printed = opened.draw(num_images or DEFAULT_NUM_IMAGES, chance), []
+    context = AnalysisContext(seed=seed, conditions=conditions, device=place)
+    with evaluating(opened, seed):
+        maker = ImageMaker(cast(PathModel, opened), context)
+        images = maker(codes)
+    save_picture(draw_grid(images, labels, title), output)
+    for note in maker.notes():
+        say(f"note: {note}")
+    say(f"wrote {output}: {len(images)} image{'s' if len(images) > 1 else ''}{f', {title}' if title else ''}")
+    if as_json:
+        show_json({"file": str(output), "num_images": len(images), "seed": seed, "paths": printed})
+
+
+def _choose_paths(
+    space: PathSpace, num_images: int | None, path: str | None, vary: str | None, chance: torch.Generator
+) -> tuple[Tensor, list[str], str]:
+    """The paths to show, a label for each, and the picture's title."""
+    if path is None and vary is None:
+        return space.sample(num_images or DEFAULT_NUM_IMAGES, generator=chance), [], ""
+    base = space.parse(path) if path is not None else space.sample(1, generator=chance)[0]
+    if vary is not None:
+        bucket = find_bucket(space.bucket_names, vary)
+        blocks = [str(int(block)) if i != bucket else "*" for i, block in enumerate(base)]
+        title = f"bucket {bucket + 1} ({space.bucket_names[bucket]}), path {'-'.join(blocks)}"
+        return space.vary(base, bucket), [str(block) for block in range(space.num_blocks[bucket])], title
+    return base[None], [], f"path {space.format(base)}"

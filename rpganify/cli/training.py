@@ -1,0 +1,132 @@
+"""What `rpganify train` does around the trainer: opens the generator, tells the progress, sums up."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rpganify.cli.console import say, show
+from rpganify.cli.files import source_name
+from rpganify.cli.formatting import format_duration
+from rpganify.cli.progress import ProgressTalk
+from rpganify.cli.sources import SourceOptions
+from rpganify.conversion.converting import standard
+from rpganify.errors import ModelFileError, TrainingError
+from rpganify.modelfile import load_model, save_model
+from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
+from rpganify.training.run import RunDirectory
+from rpganify.training.steps import ImageGenerator
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedGenerator:
+    """A generator to train.
+
+    Args:
+        generator: converted or standard.
+        name: for the run's folder.
+        architecture: the registered name it was made from, if any.
+    """
+
+    generator: ImageGenerator
+    name: str
+    architecture: str | None
+
+
+def open_for_training(options: SourceOptions, *, is_standard: bool) -> OpenedGenerator:
+    """The generator that the user names: a converted model or run, or with `--standard` a source as it is.
+
+    Raises:
+        ModelFileError: there is no such model.
+        SourceError, ConversionError: the source cannot be read, built or traced.
+        TrainingError: options of a source with a model that is on disk.
+    """
+    if is_standard:
+        source = options.load()
+        generator = standard(
+            options.build(source),
+            latent=options.latent,
+            example_inputs=options.example_inputs(),
+            image=options.image,
+            image_shape=options.parsed_image_shape(),
+        )
+        name = source.architecture.name if source.architecture else None
+        return OpenedGenerator(generator, f"{source_name(source.origin)}-standard", name)
+    model = options.source
+    if options != SourceOptions(model, seed=options.seed):
+        raise TrainingError(
+            f"{model} is built already: options such as --arg and --latent belong to a SOURCE. Leave them out, or add "
+            "--standard."
+        )
+    path = Path(model)
+    if not path.exists():
+        raise ModelFileError(
+            f"There is no model at {model}. `rpganify convert {model}` makes one of a source; "
+            "`--standard` trains a source as it is."
+        )
+    opened = load_model(path)
+    return OpenedGenerator(opened, path.stem, opened.blueprint.provenance.get("architecture"))
+
+
+def check_run_is_free(run: Path, *, is_resumed: bool, is_forced: bool) -> None:
+    """Refuses to train over an earlier training, before any work is done.
+
+    Raises:
+        TrainingError: there is one, and neither `--resume` nor `--force` says what to do with it.
+    """
+    if RunDirectory(run).is_used and not is_resumed and not is_forced:
+        raise TrainingError(
+            f"{run} holds a training already. --resume goes on with it, --force replaces it, -o names another folder."
+        )
+
+
+def save_generator(model: Any, directory: Path) -> None:
+    """Writes the generator of a checkpoint as a model of its own, so that a run can be opened like one."""
+    save_model(model, directory)
+
+
+def forget_run(run: Path, model: Path) -> None:
+    """Removes an earlier training from a run's folder, and nothing else that lies there.
+
+    Raises:
+        TrainingError: the model to train is part of it.
+    """
+    directory = RunDirectory(run)
+    if model.exists() and model.resolve().is_relative_to(run.resolve()):
+        raise TrainingError(f"{model} is part of {run}, which --force would replace. Name another folder with -o.")
+    for folder in (directory.samples, directory.checkpoints):
+        if folder.exists():
+            shutil.rmtree(folder)
+    for file in (directory.config, directory.metrics):
+        file.unlink(missing_ok=True)
+
+
+class TrainingTalk(Callback):
+    """Tells losses, speed and time left while a training runs."""
+
+    def __init__(self, progress: ProgressTalk) -> None:
+        self._progress = progress
+        self._steps = 0
+
+    def on_start(self, start: TrainStart) -> None:
+        """Say where it begins."""
+        self._steps = start.steps
+        begin = f"from step {start.step} on" if start.step else "from the start"
+        say(f"training {start.run} {begin}, to step {start.steps}")
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        """Tell this step's numbers."""
+        losses = f"loss D {metrics.discriminator_loss:.3f} G {metrics.generator_loss:.3f}"
+        self._progress.update("step", metrics.step, self._steps, f"{losses}  {metrics.images_per_s:,.0f} images/s")
+
+
+def show_result(result: TrainResult) -> None:
+    """Where a training ended and how to go on; the run's folder goes to stdout."""
+    if result.is_interrupted:
+        say(f"stopped at step {result.step} of {result.steps}, saved. Repeat the command with --resume to go on.")
+    else:
+        say(f"done: step {result.step} in {format_duration(result.duration_s)}")
+        say(f"next: rpganify sample {result.run} -n 64 -o grid.png")
+    show(str(result.run))
