@@ -1,7 +1,7 @@
 """Convert a GAN generator into a random path GAN, and see what its layers do.
 
-    rp = rpganify.wrap(generator, buckets=5, blocks=40)
-    images = rp(rp.paths.sample(64))
+rp = rpganify.wrap(generator, buckets=5, blocks=40)
+images = rp(rp.paths.sample(64))
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from rpganify.hookspecs import hookimpl
 if TYPE_CHECKING:
     from rpganify.conversion.converting import standard, wrap
     from rpganify.modelfile import load, save
-    from rpganify.models.plugin import architecture
+    from rpganify.registry import architecture
     from rpganify.surgery.extract import extract
 
 __all__ = ["architecture", "extract", "hookimpl", "load", "save", "standard", "wrap"]
 
 # Imported when first used: `import rpganify` stays cheap for plugins and for the command line.
 _HOMES = {
+    "architecture": "rpganify.registry",
     "wrap": "rpganify.conversion.converting",
     "standard": "rpganify.conversion.converting",
     "extract": "rpganify.surgery.extract",

@@ -41,7 +41,9 @@ def save_model(model: Model, directory: Path | str, *, overwrite: bool = False) 
         if not overwrite:
             raise ModelFileError(f"{directory} exists. Choose another name, or replace it (`--force`, overwrite=True).")
         if not (directory / GRAPH).is_file():
-            raise ModelFileError(f"{directory} exists and is not an rpganify model; it is not replaced. Choose another name.")
+            raise ModelFileError(
+                f"{directory} exists and is not an rpganify model; it is not replaced. Choose another name."
+            )
     graph = json.dumps(blueprint_to_json(model.blueprint), indent=1)
     parent = directory.absolute().parent
     aside: Path | None = None
@@ -79,7 +81,9 @@ def load_model(directory: Path | str) -> Model:
     if not isinstance(data, dict):
         raise ModelFileError(f"{directory / GRAPH} is not of an rpganify model.")
     blueprint = blueprint_from_json(data)
-    model: Model = build_standard_generator(blueprint) if blueprint.plan is None else build_random_path_generator(blueprint)
+    model: Model = (
+        build_standard_generator(blueprint) if blueprint.plan is None else build_random_path_generator(blueprint)
+    )
     _fill(model, directory / TENSORS)
     return model.eval()
 

@@ -233,6 +233,20 @@ def default_registry() -> Registry:
     return Registry()
 
 
+def architecture(name: str, **options: Any) -> Any:
+    """A registered generator, plain: `rpganify.architecture("sngan32", channels=64)`.
+
+    Args:
+        name: see `rpganify plugins`.
+        options: keyword arguments of its factory.
+    Returns:
+        A new `nn.Module`.
+    Raises:
+        RegistryError: no plugin provides that name.
+    """
+    return resolve(default_registry().get_architecture(name).factory)(**options)
+
+
 def resolve(factory: Factory) -> Callable[..., Any]:
     """The callable behind a factory; `"package.module:attribute"` is imported now.
 

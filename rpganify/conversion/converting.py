@@ -96,9 +96,7 @@ def inspect_generator(
     example = find_example(generator, latent, example_inputs)
     traced = trace(generator, example)
     blueprint = make_blueprint(generator, traced, example, image, image_shape)
-    containers = frozenset(
-        name for name, module in generator.named_modules() if type(module).__name__ in CONTAINERS
-    )
+    containers = frozenset(name for name, module in generator.named_modules() if type(module).__name__ in CONTAINERS)
     return Inspection(blueprint, source_tensors(generator, traced.constants, blueprint), containers, example)
 
 
@@ -156,7 +154,9 @@ def convert_inspected(
     _check_plan(plan, inspection.blueprint)
     notes = tuple(inspection.blueprint.provenance.get("notes", ()))
     blueprint = replace(
-        inspection.blueprint, plan=plan, provenance={**inspection.blueprint.provenance, **(provenance or {}), "seed": seed}
+        inspection.blueprint,
+        plan=plan,
+        provenance={**inspection.blueprint.provenance, **(provenance or {}), "seed": seed},
     )
     model = build_random_path_generator(blueprint)
     stacked = find_block_dependence(blueprint, plan).tensors

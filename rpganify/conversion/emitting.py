@@ -30,6 +30,7 @@ _LEGACY_TYPES = {
     "ShortTensor": torch.int16, "CharTensor": torch.int8, "ByteTensor": torch.uint8, "BoolTensor": torch.bool,
 }  # fmt: skip
 
+
 def emit_graph(
     first: Recording, second: Recording, batches: tuple[int, int], example: Example, constants: dict[str, Tensor]
 ) -> fx.Graph:
@@ -45,9 +46,15 @@ def emit_graph(
     """
     return _Emitter(first, second, batches, example, constants).emit()
 
+
 class _Emitter:
     def __init__(
-        self, first: Recording, second: Recording, batches: tuple[int, int], example: Example, constants: dict[str, Tensor]
+        self,
+        first: Recording,
+        second: Recording,
+        batches: tuple[int, int],
+        example: Example,
+        constants: dict[str, Tensor],
     ) -> None:
         self.first, self.second, self.batches = first, second, batches
         self.example, self.constants = example, constants
@@ -152,8 +159,8 @@ class _Emitter:
             node = self.graph.call_module(one.layer, args, kwargs)
         else:
             node = self._emit_function(one, args, kwargs)
-        number = one.outputs.value if isinstance(one.outputs, Ref) else None
-        self._annotate(node, one, one.written, number)
+        result = one.outputs.value if isinstance(one.outputs, Ref) else None
+        self._annotate(node, one, one.written, result)
         if not one.is_grad:
             self.gradless.add(node)
         self._bind(one.outputs, node, one)
@@ -176,7 +183,11 @@ class _Emitter:
             node = self.graph.call_function(call.function, args, kwargs)
             node.meta["foreign"] = name
             return node
-        if short in FACTORIES and kwargs.get("device") is None and not any(isinstance(a, Ref) for a in _flat(call.args)):
+        if (
+            short in FACTORIES
+            and kwargs.get("device") is None
+            and not any(isinstance(a, Ref) for a in _flat(call.args))
+        ):
             kwargs = {**kwargs, "device": self.device}
         return self.graph.call_function(functions()[name], args, kwargs)
 
@@ -368,9 +379,11 @@ class _Emitter:
             f"{difference}, which is no whole multiple of the batch. Take the size from the input (`x.size(0)`) there."
         )
 
+
 def _python_number(leaf: Any) -> Any:
     """numpy's numbers as Python's; generated code could not name them."""
     return leaf.item() if type(leaf).__module__ == "numpy" and hasattr(leaf, "item") and leaf.ndim == 0 else leaf
+
 
 def _flat(structure: Any) -> list[Any]:
     if isinstance(structure, (tuple, list)):
@@ -381,9 +394,10 @@ def _flat(structure: Any) -> list[Any]:
         return [leaf for part in (structure.start, structure.stop, structure.step) for leaf in _flat(part)]
     return [structure]
 
+
 def _has_ref(structure: Any) -> bool:
     return any(isinstance(leaf, Ref) for leaf in _flat(structure))
 
+
 def _collect(structure: Any, into: set[int]) -> None:
     into.update(leaf.value for leaf in _flat(structure) if isinstance(leaf, Ref))
-

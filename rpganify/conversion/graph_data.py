@@ -299,7 +299,7 @@ class _GraphReader:
             return [self._value(part) for part in data]
         if not isinstance(data, dict):
             return data
-        (key, content), = data.items()
+        ((key, content),) = data.items()
         if key == "node":
             return self.nodes[content]
         if key == "tuple":

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rpganify.structure import at_location, leaves_with_location, location_text, map_leaves
 from rpganify.errors import ConversionError, closest
 from rpganify.routing.blueprint import InputSpec
+from rpganify.structure import at_location, leaves_with_location, location_text, map_leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,20 @@ class Example:
         """The arguments at another batch size; samples repeat, latents are drawn anew."""
         latent = self.latent
 
-        def resize(argument: str, location: tuple[int | str, ...], leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                return leaf
-            if (argument, location) == (latent.argument, latent.location) and leaf.is_floating_point():
-                return torch.randn(batch, *leaf.shape[1:], dtype=leaf.dtype)
-            return leaf.detach().cpu()[torch.arange(batch) % max(leaf.shape[0], 1)].clone()
-
         result: dict[str, Any] = {}
         for argument, value in self.arguments.items():
-            locations = iter([location for location, _ in leaves_with_location(value)])
             # map_leaves and leaves_with_location walk in the same order.
-            result[argument] = map_leaves(value, lambda leaf, a=argument, it=locations: resize(a, next(it), leaf))
+            locations = iter([location for location, _ in leaves_with_location(value)])
+
+            def resize(leaf: Any, argument: str = argument, locations: Any = locations) -> Any:
+                location = next(locations)
+                if not isinstance(leaf, Tensor):
+                    return leaf
+                if (argument, location) == (latent.argument, latent.location) and leaf.is_floating_point():
+                    return torch.randn(batch, *leaf.shape[1:], dtype=leaf.dtype)
+                return leaf.detach().cpu()[torch.arange(batch) % max(leaf.shape[0], 1)].clone()
+
+            result[argument] = map_leaves(value, resize)
         return result
 
 
@@ -131,9 +133,7 @@ def call_forward(generator: nn.Module, arguments: Mapping[str, Any]) -> Any:
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
     for name, value in arguments.items():
-        if name in names:
-            keywords[name] = value
-        elif inspect.Parameter.VAR_KEYWORD in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        if name in names or (inspect.Parameter.VAR_KEYWORD in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds):
             keywords[name] = value
         elif kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY}:
             positional.append(value)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from rpganify.conversion.inputs import Example
-from rpganify.conversion.known import is_norm, known_kind, layer_config
+from rpganify.conversion.known import is_norm, layer_config
 from rpganify.conversion.recording import state_tensors
 from rpganify.conversion.tracing import Trace
 from rpganify.errors import ConversionError
@@ -37,9 +36,7 @@ def make_blueprint(
     first_names = {id(tensor): name for name, tensor in state.items()}
     graphs = (trace.eval_graph,) if trace.train_graph is trace.eval_graph else (trace.eval_graph, trace.train_graph)
     modules = dict(generator.named_modules(remove_duplicate=False))
-    configs = {
-        str(node.target): layer_config(modules[str(node.target)]) for node in _nodes(graphs, "call_module")
-    }
+    configs = {str(node.target): layer_config(modules[str(node.target)]) for node in _nodes(graphs, "call_module")}
     layers = _layer_table(generator, graphs, configs, modules, first_names)
     tensors = _tensor_specs(generator, state, trace.constants, graphs)
     aliases = {
@@ -153,7 +150,7 @@ def _find_images(
     outputs = next(node for node in graph.nodes if node.op == "output").args[0]
     candidates: list[tuple[tuple[int | str, ...], tuple[int, ...]]] = []
     for location, leaf in leaves_with_location(outputs):
-        shape = leaf.meta.get("shape", ()) if isinstance(leaf, fx.Node) else ()
+        shape: tuple[tuple[int, int], ...] = leaf.meta.get("shape", ()) if isinstance(leaf, fx.Node) else ()
         per_sample = len(shape) >= 2 and shape[0] == (1, 0) and all(factor == 0 for factor, _ in shape[1:])
         if per_sample and leaf.meta["dtype"].is_floating_point:
             candidates.append((location, tuple(rest for _, rest in shape[1:])))
@@ -194,5 +191,3 @@ def _reshaped(shape: tuple[int, ...], wanted: tuple[int, ...] | None) -> tuple[i
 def layer_of_tensor(blueprint: Blueprint) -> dict[str, str]:
     """Tensor name -> the layer it belongs to, for every tensor of the layer table."""
     return {name: layer.name for layer in blueprint.layers for name in layer.parameters}
-
-

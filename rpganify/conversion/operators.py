@@ -75,7 +75,7 @@ _TORCH = """
     sinh slogdet softmax sort split sqrt square squeeze stack std std_mean sub subtract sum svd svd_lowrank swapaxes
     swapdims t take take_along_dim tan tanh tensor tensor_split tensordot threshold tile topk trace transpose
     trapezoid trapz tril tril_indices triu triu_indices true_divide trunc unbind unflatten unique unsqueeze vander var
-    var_mean vdot view_as_complex view_as_real vstack where xlogy zeros zeros_like
+    var_mean vdot view_as_complex view_as_real vstack where xlogy zeros zeros_like _weight_norm lstm gru rnn_tanh rnn_relu
 """.split()
 
 _FUNCTIONAL = """
@@ -96,7 +96,9 @@ _LINALG = """
     qr slogdet solve solve_triangular svd svdvals vecdot vector_norm
 """.split()
 
-_FFT = "fft fft2 fftfreq fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2 rfftfreq rfftn".split()
+_FFT = """
+    fft fft2 fftfreq fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2 rfftfreq rfftn
+""".split()
 
 _SPECIAL = "erf erfc expit exp2 expm1 gammaln i0 i1 log1p logit logsumexp ndtr sinc softmax xlogy".split()
 

@@ -77,20 +77,24 @@ def _block_counts(blocks: int | Sequence[int], num_buckets: int) -> list[int]:
 def natural_stages(layers: Sequence[Layer], containers: frozenset[str], norm: NormMode) -> list[Stage]:
     """The generator's stages: its parametric top-level children, with the items of Sequentials apart.
 
-    With shared norms a stage of norm layers only is none; with norms per block it joins the stage before it.
+    With norms per block each norm layer belongs to the stage of the layer before it.
     """
-    stages = [Stage(name, names) for name, names in _children("", [layer.name for layer in layers], containers)]
-    routable = {layer.name for layer in layers if not layer.is_norm}
-    merged: list[Stage] = []
-    for stage in stages:
-        kept = stage.layers if norm == "per-block" else tuple(name for name in stage.layers if name in routable)
-        if not kept:
-            continue
-        if merged and not routable & set(stage.layers):
-            merged[-1] = Stage(merged[-1].name, merged[-1].layers + kept)
+    routable = [layer.name for layer in layers if not layer.is_norm]
+    stages = [Stage(name or "(generator)", names) for name, names in _children("", routable, containers)]
+    if norm == "shared" or not stages:
+        return stages
+    members = {name: index for index, stage in enumerate(stages) for name in stage.layers}
+    latest, joined = 0, [list(stage.layers) for stage in stages]
+    for layer in layers:
+        if layer.name in members:
+            latest = members[layer.name]
         else:
-            merged.append(Stage(stage.name, kept))
-    return merged
+            joined[latest].append(layer.name)
+    order = {layer.name: index for index, layer in enumerate(layers)}
+    return [
+        Stage(stage.name, tuple(sorted(names, key=order.__getitem__)))
+        for stage, names in zip(stages, joined, strict=True)
+    ]
 
 
 def _children(prefix: str, names: Sequence[str], containers: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -101,7 +105,7 @@ def _children(prefix: str, names: Sequence[str], containers: frozenset[str]) -> 
         child = name if name == prefix else start + name[len(start) :].partition(".")[0]
         groups.setdefault(child, []).append(name)
     if len(groups) == 1:
-        (child, only), = groups.items()
+        ((child, only),) = groups.items()
         return [(child, tuple(only))] if only == [child] else _children(child, only, containers)
     found: list[tuple[str, tuple[str, ...]]] = []
     for child, members in groups.items():
@@ -153,5 +157,5 @@ def _layers_of(group: Sequence[Stage], layers: Sequence[Layer]) -> tuple[str, ..
 
 
 def _joined_name(group: Sequence[Stage]) -> str:
-    names = [stage.name or "generator" for stage in group]
+    names = [stage.name for stage in group]
     return names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}"

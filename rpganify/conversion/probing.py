@@ -12,7 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.conversion.copying import copy_generator
-from rpganify.conversion.inputs import Example, call_forward, forward_parameters, is_label_name, is_latent_name, make_example
+from rpganify.conversion.inputs import (
+    Example,
+    call_forward,
+    forward_parameters,
+    is_label_name,
+    is_latent_name,
+    make_example,
+)
 from rpganify.errors import ConversionError, closest
 from rpganify.structure import tensors_of
 
@@ -72,9 +79,7 @@ def find_example(
     bound = dict(example_inputs or {})
     parameters = _named_parameters(generator)
     latent_name = _latent_argument(generator, parameters, choice.name, set(bound))
-    others = [
-        p.name for p in parameters if p.default is p.empty and p.name != latent_name and p.name not in bound
-    ]
+    others = [p.name for p in parameters if p.default is p.empty and p.name != latent_name and p.name not in bound]
     unknown = [name for name in others if not is_label_name(name)]
     if unknown:
         raise ConversionError(
@@ -100,10 +105,14 @@ def find_example(
             if any(tensor.dim() and tensor.shape[0] == _BATCH for tensor in tensors_of(outputs)):
                 return make_example(arguments, latent_name)
     tried = ", ".join("x".join(map(str, shape)) for shape in shapes) or "none"
-    reason = f" The first attempt said: {type(failure).__name__}: {str(failure).strip().splitlines()[0]}" if failure and str(failure).strip() else ""
+    reason = (
+        f" The first attempt said: {type(failure).__name__}: {str(failure).strip().splitlines()[0]}"
+        if failure and str(failure).strip()
+        else ""
+    )
     raise ConversionError(
         f"{type(generator).__name__} accepts no latent {latent_name!r} of shape {tried}.{reason} Name the shape of one "
-        f"latent: `--latent {latent_name}:128`, latent=\"{latent_name}:100x1x1\"."
+        f'latent: `--latent {latent_name}:128`, latent="{latent_name}:100x1x1".'
     )
 
 
@@ -137,7 +146,9 @@ def _latent_argument(
             )
         return wanted
     if not names:
-        raise ConversionError(f"forward of {type(generator).__name__} takes no input, so there is no latent to replace.")
+        raise ConversionError(
+            f"forward of {type(generator).__name__} takes no input, so there is no latent to replace."
+        )
     likely = [name for name in names if is_latent_name(name)]
     required = [p.name for p in parameters if p.default is p.empty and p.name in names]
     open_names = [name for name in required if not is_label_name(name)] or names
@@ -149,7 +160,12 @@ def _latent_shapes(module: nn.Module, latent_name: str) -> Iterator[tuple[int, .
     sizes: list[int] = []
     for child in [module, *module.children()]:
         for name, value in vars(child).items():
-            if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 4096 and _LATENT_SIZES.fullmatch(name.lower()):
+            if (
+                isinstance(value, int)
+                and not isinstance(value, bool)
+                and 0 < value <= 4096
+                and _LATENT_SIZES.fullmatch(name.lower())
+            ):
                 sizes.append(value)
     layers: list[tuple[int, ...]] = []
     for layer in module.modules():

@@ -82,7 +82,7 @@ class Call:
         """How messages call it."""
         if self.function is None:
             return f"layer {self.layer!r}"
-        return resolve_name(self.function) or getattr(self.function, "__name__", repr(self.function))
+        return str(resolve_name(self.function) or getattr(self.function, "__name__", repr(self.function)))
 
 
 @dataclass(slots=True)

@@ -176,17 +176,26 @@ def _build_tensors(blueprint: Blueprint, stacked: Mapping[str, int]) -> nn.Modul
     root = nn.Module()
     made: dict[str, Tensor] = {}
     for name, spec in blueprint.tensors.items():
-        shape = (blueprint.plan.buckets[stacked[name]].num_blocks, *spec.shape) if name in stacked and blueprint.plan else spec.shape
+        shape = (
+            (blueprint.plan.buckets[stacked[name]].num_blocks, *spec.shape)
+            if name in stacked and blueprint.plan
+            else spec.shape
+        )
         tensor = torch.empty(shape, dtype=spec.dtype)
         made[name] = nn.Parameter(tensor, requires_grad=spec.is_trainable) if spec.role == "parameter" else tensor
     first = {**{name: name for name in made}, **blueprint.aliases}
     for layer_name, config in blueprint.layer_configs.items():
         plain = build_layer(config)
         local = {n: made[first[f"{layer_name}.{n}"]] for n, _ in [*plain.named_parameters(), *plain.named_buffers()]}
-        bucket = next((stacked[first[f"{layer_name}.{n}"]] for n in local if first[f"{layer_name}.{n}"] in stacked), None)
+        bucket = next(
+            (stacked[first[f"{layer_name}.{n}"]] for n in local if first[f"{layer_name}.{n}"] in stacked), None
+        )
         if bucket is None or blueprint.plan is None:
             for name, tensor in local.items():
-                (plain._parameters if isinstance(tensor, nn.Parameter) else plain._buffers)[name] = tensor
+                if isinstance(tensor, nn.Parameter):
+                    plain._parameters[name] = tensor
+                else:
+                    plain._buffers[name] = tensor
             layer: nn.Module = plain
         else:
             layer = RoutedLayer(config, blueprint.plan.buckets[bucket].num_blocks, local)
@@ -226,7 +235,13 @@ class _Rewriter:
     """
 
     def __init__(
-        self, blueprint: Blueprint, plan: Plan, graph: fx.Graph, dependence: BlockDependence, calls_name: str, calls: nn.Module
+        self,
+        blueprint: Blueprint,
+        plan: Plan,
+        graph: fx.Graph,
+        dependence: BlockDependence,
+        calls_name: str,
+        calls: nn.Module,
     ) -> None:
         self.blueprint, self.plan, self.source, self.dependence = blueprint, plan, graph, dependence
         self.calls_name, self.calls = calls_name, calls
@@ -297,7 +312,7 @@ class _Rewriter:
             return Operand(index, batch, is_block, operand in node.meta.get("written", ()))
 
         call = RoutedCall(
-            node.target,  # type: ignore[arg-type]
+            node.target,
             _mapped(node.args, place),
             _mapped(dict(node.kwargs), place),
             None if gives_blocks else self._result_axes(node),
@@ -338,11 +353,14 @@ class _Rewriter:
         return _mapped(structure, spread)
 
     def _is_changed(self, name: str) -> bool:
-        return any(
-            _memory_of(target).op == "get_attr" and str(_memory_of(target).target) == name
-            for node in self.source.nodes
-            for target in node.meta.get("written", ())
-        ) and self.blueprint.tensors[name].role != "parameter"
+        return (
+            any(
+                _memory_of(target).op == "get_attr" and str(_memory_of(target).target) == name
+                for node in self.source.nodes
+                for target in node.meta.get("written", ())
+            )
+            and self.blueprint.tensors[name].role != "parameter"
+        )
 
     def _write_back(self) -> None:
         for node in self.source.nodes:

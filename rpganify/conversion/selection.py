@@ -11,7 +11,9 @@ from rpganify.plan import NormMode
 from rpganify.routing.blueprint import Layer
 
 
-def select_layers(entry: str, layers: Sequence[Layer], stages: Sequence[Sequence[str]], norm: NormMode) -> tuple[str, ...]:
+def select_layers(
+    entry: str, layers: Sequence[Layer], stages: Sequence[Sequence[str]], norm: NormMode
+) -> tuple[str, ...]:
     """The layers of one bucket, in order of the forward pass.
 
     Args:
@@ -27,7 +29,9 @@ def select_layers(entry: str, layers: Sequence[Layer], stages: Sequence[Sequence
     chosen: set[str] = set()
     for pattern in entry.split(","):
         matched = _match(pattern.strip(), layers, stages)
-        routable = {layer.name for layer in layers if layer.name in matched and not (layer.is_norm and norm == "shared")}
+        routable = {
+            layer.name for layer in layers if layer.name in matched and not (layer.is_norm and norm == "shared")
+        }
         if not routable:
             raise PlanError(
                 f"{pattern.strip()!r} selects norm layers only, and norm layers are shared by all paths. Give every block "

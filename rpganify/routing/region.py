@@ -134,9 +134,7 @@ def _join(parts: Sequence[Tensor], where: BatchAxis, route: Route) -> Tensor:
         return parts[0]
     if where.factor == 1:
         return torch.cat(list(parts), where.axis).index_select(where.axis, route.inverse)
-    apart = [
-        part.unflatten(where.axis, (count, where.factor)) for part, count in zip(parts, route.counts, strict=True)
-    ]
+    apart = [part.unflatten(where.axis, (count, where.factor)) for part, count in zip(parts, route.counts, strict=True)]
     return torch.cat(apart, where.axis).index_select(where.axis, route.inverse).flatten(where.axis, where.axis + 1)
 
 

@@ -86,7 +86,9 @@ def _with_original_signature(blueprint: Blueprint, graph: fx.Graph) -> fx.Graph:
             # Noise of an extracted generator comes from torch's global random state.
             continue
         else:
-            mapping[node] = new.node_copy(node, lambda n: mapping[n]) if not _uses(node, graph) else _without(new, node, mapping)
+            mapping[node] = (
+                new.node_copy(node, lambda n: mapping[n]) if not _uses(node, graph) else _without(new, node, mapping)
+            )
     new.lint()
     return new
 
