@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rpganify.errors import PathError
 from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.kernels import Route, by_block, rows_of
 
@@ -115,7 +116,14 @@ def _batch_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
     def call(x: Tensor, tensors: Mapping[str, Tensor], is_training: bool) -> Tensor:
         mean, var, tracked = (tensors.get(n) for n in ("running_mean", "running_var", "num_batches_tracked"))
         # One value per channel has no variance: such a block is normalised by what it has seen so far.
-        use_batch = (is_training and x.numel() > x.shape[1]) or mean is None
+        has_variance = x.numel() > x.shape[1] or x.numel() == 0
+        use_batch = (is_training and has_variance) or mean is None
+        if mean is None and not has_variance:
+            raise PathError(
+                "A block has a single sample in this batch, and its batch norm keeps no running statistics "
+                "(track_running_stats=False) to normalise one value per channel by. Draw larger batches, or let all "
+                'paths share the norm layers (norm="shared").'
+            )
         factor = 0.0 if momentum is None else momentum
         if use_batch and is_training and tracked is not None:
             tracked += 1
