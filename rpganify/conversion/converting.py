@@ -17,7 +17,7 @@ from rpganify.conversion.probing import find_example
 from rpganify.conversion.replication import fill_blocks, source_tensors, tensors_by_name
 from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator, find_block_dependence
 from rpganify.conversion.tracing import trace
-from rpganify.conversion.verification import Verification, verify
+from rpganify.conversion.verification import Verification, verify_recording, verify_routing
 from rpganify.errors import PlanError, closest
 from rpganify.plan import InitMode, NormMode, Plan
 from rpganify.routing.blueprint import Blueprint
@@ -158,11 +158,13 @@ def convert_inspected(
         plan=plan,
         provenance={**inspection.blueprint.provenance, **(provenance or {}), "seed": seed},
     )
+    # The recording is proved before the blocks take memory: a training pass needs some of its own.
+    verification = verify_recording(generator, blueprint, inspection.source, inspection.example)
     model = build_random_path_generator(blueprint)
     stacked = find_block_dependence(blueprint, plan).tensors
     fill_blocks(model, inspection.source, stacked, factory, seed)
-    verification = verify(generator, blueprint, inspection.source, model, inspection.example)
-    return Conversion(model, verification, notes)
+    difference = verify_routing(model, inspection.example)
+    return Conversion(model, replace(verification, batch_difference=difference), notes)
 
 
 def _check_plan(plan: Plan, blueprint: Blueprint) -> None:
@@ -238,5 +240,5 @@ def standard(
     with torch.no_grad():
         for name, tensor in tensors_by_name(plain).items():
             tensor.copy_(inspection.source[name])
-    verify(model, inspection.blueprint, inspection.source, None, inspection.example)
+    verify_recording(model, inspection.blueprint, inspection.source, inspection.example)
     return plain

@@ -43,14 +43,10 @@ class Verification:
     batch_difference: float | None
 
 
-def verify(
-    generator: nn.Module,
-    blueprint: Blueprint,
-    source: Mapping[str, Tensor],
-    model: RandomPathGenerator | None,
-    example: Example,
+def verify_recording(
+    generator: nn.Module, blueprint: Blueprint, source: Mapping[str, Tensor], example: Example
 ) -> Verification:
-    """Runs original and conversion side by side on `_BATCH` samples, a size that the recording never saw.
+    """Runs the original and its graph side by side on `_BATCH` samples, a size that the recording never saw.
 
     Raises:
         ConversionError: they differ by more than float32 rounding explains.
@@ -61,9 +57,32 @@ def verify(
             tensor.copy_(source[name])
     arguments = example.at_batch(_BATCH)
     eval_difference = _compare_eval(generator, plain, arguments, blueprint)
-    train = _compare_train(generator, plain, arguments, blueprint)
-    batch_difference = None if model is None else _compare_batch(model, arguments, blueprint)
-    return Verification(eval_difference, *train, batch_difference)
+    return Verification(eval_difference, *_compare_train(generator, plain, arguments, blueprint), None)
+
+
+def verify_routing(model: RandomPathGenerator, example: Example) -> float | None:
+    """Runs the converted model on a batch and on its samples one by one: the largest difference.
+
+    None where the generator draws noise. A difference in float32 is judged in float64: an untrained generator may
+    amplify rounding to any size.
+
+    Raises:
+        ConversionError: they differ by more than rounding explains.
+    """
+    was_training = model.training
+    arguments = example.at_batch(_BATCH)
+    paths = model.paths.sample(_BATCH, generator=torch.Generator().manual_seed(1))
+    values = {spec.name: value_of(arguments, spec) for spec in model.blueprint.inputs if not spec.is_latent}
+    try:
+        model.eval()
+        batch, singles = _batch_and_singles(model, paths, values)
+        if singles is None:
+            return None
+        if not _largest(batch - singles) <= TOLERANCE * max(1.0, _largest(batch)):
+            batch, singles = _in_double(model, paths, values) or (batch, singles)
+    finally:
+        model.train(was_training)
+    return _difference(singles, batch, "between a batch and its samples one by one")
 
 
 def _compare_eval(generator: nn.Module, plain: StandardGenerator, arguments: Any, blueprint: Blueprint) -> float:
@@ -134,26 +153,6 @@ def _gradient_difference(original: nn.Module, plain: StandardGenerator, expected
             "backward is not the derivative of its forward? Such a function cannot be converted yet."
         )
     return worst
-
-
-def _compare_batch(model: RandomPathGenerator, arguments: Any, blueprint: Blueprint) -> float | None:
-    """Difference between a batch and its samples one by one; None where the generator draws noise.
-
-    A difference in float32 is judged in float64: an untrained generator may amplify rounding to any size.
-    """
-    was_training = model.training
-    paths = model.paths.sample(_BATCH, generator=torch.Generator().manual_seed(1))
-    values = {spec.name: value_of(arguments, spec) for spec in blueprint.inputs if not spec.is_latent}
-    try:
-        model.eval()
-        batch, singles = _batch_and_singles(model, paths, values)
-        if singles is None:
-            return None
-        if not _largest(batch - singles) <= TOLERANCE * max(1.0, _largest(batch)):
-            batch, singles = _in_double(model, paths, values) or (batch, singles)
-    finally:
-        model.train(was_training)
-    return _difference(singles, batch, "between a batch and its samples one by one")
 
 
 def _batch_and_singles(
