@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from rpganify.errors import RpganifyError, SourceError, closest
-from rpganify.source.failures import exception_text, failing_place
+from rpganify.source.failures import exception_text, failing_place, reason_behind
 from rpganify.source.text import one_line
 
 # What an argument is usually given, for the line to paste; `…` where nobody can guess.
@@ -29,11 +29,19 @@ _USUAL_VALUES = {
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    """The call signature; None where Python cannot tell."""
-    try:
-        return inspect.signature(function)
-    except (ValueError, TypeError, RpganifyError):
-        return None
+    """The call signature; None where Python cannot tell.
+
+    A class wrapped by a decorator often shows `(*args, **kwargs)`; then its first base that says more is asked.
+    """
+    for one in inspect.getmro(function) if inspect.isclass(function) else (function,):
+        try:
+            signature = inspect.signature(one)
+        except (ValueError, TypeError, RpganifyError):
+            return None
+        kinds = {parameter.kind for parameter in signature.parameters.values()}
+        if kinds != {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} or one is nn.Module:
+            return signature
+    return None
 
 
 def missing_arguments(
@@ -112,6 +120,8 @@ def called(function: Callable[[], Any], what: str, is_user_file: Callable[[str],
     except RpganifyError:
         raise
     except (Exception, SystemExit) as error:
+        if reason := reason_behind(error):
+            raise SourceError(reason) from error
         place = failing_place(error, is_user_file)
         at = f" at {place}" if place else ""
         advice = _advice(error)

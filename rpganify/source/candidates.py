@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from typing import Literal
 
@@ -17,7 +18,7 @@ Role = Literal["generator", "discriminator"]
 
 _GENERATOR = re.compile(r"gen(?!eric|eral|der|et|us|re)|decode|(^|_)net_?g(?![a-z])|^_*g_?net|^_*g$|_g$", re.IGNORECASE)
 _DISCRIMINATOR = re.compile(r"disc|critic|(^|_)net_?d(?![a-z])|^_*d_?net|^_*d$|_d$", re.IGNORECASE)
-_ENCODER = re.compile(r"encode|embed|block|layer|loss|classifier", re.IGNORECASE)
+_PART = re.compile(r"encode|embed|block|bottleneck|layer|loss|classifier", re.IGNORECASE)
 
 
 def module_classes(runner: Runner) -> dict[str, ast.ClassDef]:
@@ -37,9 +38,11 @@ def choose_class(runner: Runner, role: Role = "generator") -> str:
         SourceError: the file has no Module, or several could be meant; all are listed.
     """
     where = shown(runner.script.path)
-    for piece in runner.program.broken:
-        raise SourceError(f"{where}, {piece.problem}. Correct that line, or name a class that stands elsewhere in it.")
     classes = module_classes(runner)
+    for piece in runner.program.broken:
+        if piece.has_class or not classes:
+            advice = "Correct that line, or name a class that stands elsewhere in it."
+            raise SourceError(f"{where}, {piece.problem}. {advice}")
     if not classes:
         names = sorted(name for name in runner.program.names if not name.startswith("_"))
         others = f" It defines {', '.join(names[:6])}." if names else " It defines nothing."
@@ -49,19 +52,19 @@ def choose_class(runner: Runner, role: Role = "generator") -> str:
         )
     free = [name for name in classes if not _is_used_by_others(name, classes, runner.program)]
     named, other = (_GENERATOR, _DISCRIMINATOR) if role == "generator" else (_DISCRIMINATOR, _GENERATOR)
-    fitting = [name for name in classes if named.search(name) and not other.search(name) and not _ENCODER.search(name)]
+    fitting = [name for name in classes if named.search(name) and not other.search(name) and not _PART.search(name)]
     for choice in ([name for name in fitting if name in free], fitting):
         if len(choice) == 1:
             return choice[0]
-    rest = [name for name in free if not other.search(name) and not _ENCODER.search(name)]
+    rest = [name for name in free if not other.search(name) and not _PART.search(name)]
     if not fitting and len(rest) == 1:
         return rest[0]
-    listed = ", ".join(f"{name} (line {node.lineno})" for name, node in classes.items())
-    first = (fitting or rest or list(classes))[0]
-    number = f"{len(classes)} classes" if len(classes) > 1 else "one class"
+    possible = fitting or rest or list(classes)
+    listed = ", ".join(f"{name} (line {classes[name].lineno})" for name in possible)
+    number = f"{len(possible)} classes" if len(possible) > 1 else "one class"
     raise SourceError(
         f"{where} has {number} that could be the {role}, and nothing tells which one it is: {listed}. "
-        f"Name one: `rpganify convert {where}:{first}`."
+        f"Name one: `rpganify convert {where}:{possible[0]}`."
     )
 
 
@@ -108,4 +111,4 @@ def _is_module_base(base: ast.expr, runner: Runner, seen: frozenset[str]) -> boo
             known = getattr(torch.nn, definition.names[0].name, None) if definition.module == "torch.nn" else None
             if isinstance(known, type):
                 return issubclass(known, torch.nn.Module)
-    return None if text != "object" else False
+    return False if hasattr(builtins, text) else None

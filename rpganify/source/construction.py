@@ -15,6 +15,7 @@ from rpganify.source.text import Script, one_line
 from rpganify.source.unavailable import reason_of
 
 _PLACING = {"to", "cuda", "cpu", "train", "eval", "apply", "share_memory", "requires_grad_"}
+_MADE = "__made__"
 _USUAL_FUNCTIONS = ("main", "train", "run")
 
 
@@ -117,15 +118,13 @@ class Initialiser:
     @property
     def text(self) -> str:
         """`generator.apply(weights_init)  # line 120`."""
-        return f"{one_line(ast.unparse(self.call), 120)}  # line {self.call.lineno}"
+        text = ast.unparse(self.call).replace(_MADE, ast.unparse(self.construction.call))
+        return f"{one_line(text, 120)}  # line {self.call.lineno}"
 
     def apply(self, instance: object) -> None:
         """Runs the call on a fresh instance."""
         variable = self.construction.variable
         self.construction.scope.evaluate(self.call, self.position, {variable: instance, _MADE: instance})
-
-
-_MADE = "__made__"
 
 
 def find_construction(runner: Runner, class_name: str, variable: str | None = None) -> Construction | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rpganify.errors import RpganifyError
 from rpganify.source.guard import RefusedEffect
 from rpganify.source.text import one_line, shown
+from rpganify.source.unavailable import Unavailable, reason_of
 
 # What people import is not always what they install.
 _DISTRIBUTIONS = {
@@ -40,6 +41,8 @@ def describe_failure(
     """
     if isinstance(error, RpganifyError):
         return str(error)
+    if reason := reason_behind(error):
+        return reason
     place = f"{shown(path)}, line {getattr(node, 'lineno', '?')}"
     statement = one_line(ast.unparse(node).split("\n")[0], 80)
     if isinstance(error, RefusedEffect):
@@ -58,6 +61,18 @@ def describe_failure(
     if isinstance(error, IndexError) and "sys.argv" in ast.unparse(node):
         return f"{place}: `{statement}` reads the command line, which is empty. {_argv_advice('')}"
     return f"{failing_place(error, is_user_file) or place}: {exception_text(error)} in `{statement}`."
+
+
+def reason_behind(error: BaseException) -> str | None:
+    """Why a value was unavailable that made C++ code fail: it names the type, but does not touch the value."""
+    if Unavailable.__name__ not in str(error):
+        return None
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        seen = [*frame.f_locals.values(), *(frame.f_globals.get(name) for name in frame.f_code.co_names)]
+        for value in seen:
+            if reason := reason_of(value):
+                return reason
+    return None
 
 
 def exception_text(error: BaseException) -> str:

@@ -94,15 +94,7 @@ def load_class(
     """
     values = parse_arguments(arguments or {})
     try:
-        reference = parse_reference(text)
-        if reference.kind == "file":
-            path = existing_file(reference.place)
-            place, kind, origin = open_file(path, argv), "file", reference.place
-        elif reference.kind == "module":
-            place, kind, origin = open_module(reference.place, argv), "module", reference.place
-        else:
-            return _named(reference.place, values, role, argv)
-        recipe = make_recipe(place, reference.expression, values, role, is_initialised)
+        return _load(text, values, argv, role, is_initialised)
     except RpganifyError:
         raise
     except (Exception, SystemExit) as error:
@@ -110,10 +102,23 @@ def load_class(
             f"{one_line(text, 120)} cannot be loaded: {type(error).__name__}: {one_line(error)}. "
             "Try it with a small file that holds only the class."
         ) from error
+
+
+def _load(text: str, values: dict[str, object], argv: Sequence[str], role: Role, is_initialised: bool) -> Source:
+    reference = parse_reference(text)
+    if reference.kind == "name":
+        entries = _architectures() if role == "generator" else {}
+        if reference.place in entries:
+            return _from_architecture(entries[reference.place], values)
+        if "." not in reference.place or not reference.place.replace(".", "").isidentifier():
+            raise _nothing_called(reference.place, tuple(entries))
+    is_file = reference.kind == "file"
+    place = open_file(existing_file(reference.place), argv) if is_file else open_module(reference.place, argv)
+    recipe = make_recipe(place, reference.expression, values, role, is_initialised)
     return Source(
         text,
-        "file" if kind == "file" else "module",
-        origin,
+        "file" if is_file else "module",
+        reference.place,
         recipe.qualname,
         values,
         sha256=place.sha256,
@@ -146,46 +151,37 @@ def from_object(model: nn.Module, factory: Callable[[int], nn.Module] | None = N
     return Source(name, "object", f"{type(model).__module__}.{name}", name, {}, _make=make)
 
 
-def _named(name: str, values: dict[str, object], role: Role, argv: Sequence[str]) -> Source:
-    """A bare name: a registered architecture, else a module whose class is to be found."""
+def _architectures() -> dict[str, Architecture]:
     # Late, because the registry opens every plugin; files need none of them.
-    from rpganify.registry import default_registry, resolve
+    from rpganify.registry import default_registry
 
-    entries = default_registry().architectures() if role == "generator" else {}
-    if name in entries:
-        entry = entries[name]
-        factory = called(lambda: resolve(entry.factory), name, lambda file: False)
-        check_accepted(factory, name, values)
-        missing = missing_arguments(factory, (), values)
-        if missing:
-            raise refuse_missing(factory, name, missing)
+    return default_registry().architectures()
 
-        def make(seed: int | None) -> object:
-            return called(lambda: factory(**values), name, lambda file: False)
 
-        return Source(name, "architecture", name, name, values, entry, _make=make)
-    if name.replace(".", "").isidentifier() and "." in name:
-        place = open_module(name, argv)
-        recipe = make_recipe(place, None, values, role, True)
-        return Source(
-            name,
-            "module",
-            name,
-            recipe.qualname,
-            values,
-            sha256=place.sha256,
-            construction=recipe.construction,
-            initialiser=recipe.initialiser,
-            _make=lambda seed: recipe.make(),
-        )
-    file = f" There is a file {name}.py: name it with its ending." if Path(f"{name}.py").is_file() else ""
+def _from_architecture(entry: Architecture, values: dict[str, object]) -> Source:
+    from rpganify.registry import resolve
+
+    factory = called(lambda: resolve(entry.factory), entry.name, lambda file: False)
+    check_accepted(factory, entry.name, values)
+    missing = missing_arguments(factory, (), values)
+    if missing:
+        raise refuse_missing(factory, entry.name, missing)
+
+    def make(seed: int | None) -> object:
+        return called(lambda: factory(**values), entry.name, lambda file: False)
+
+    return Source(entry.name, "architecture", entry.name, entry.name, values, entry, _make=make)
+
+
+def _nothing_called(name: str, known: tuple[str, ...]) -> SourceError:
     bare, _, call = name.partition("(")
-    option = (
-        f" Arguments of an architecture are given as `--arg name=value`: `{bare}`." if call and bare in entries else ""
-    )
-    listed = f" Architectures: {', '.join(entries)}." if entries else ""
-    raise SourceError(
-        f"{one_line(name, 120)!r} is no Python file, module or architecture."
-        f"{file or option or closest(name, list(entries))}{listed} "
+    advice = closest(name, known)
+    if Path(f"{name}.py").is_file():
+        advice = f" There is a file {name}.py: name it with its ending."
+    elif call and bare in known:
+        advice = f" Arguments of an architecture are given as `--arg name=value`: `{bare}`."
+    listed = f" Architectures: {', '.join(known)}." if known else ""
+    return SourceError(
+        f"{one_line(name, 120)!r} is no Python file, module or architecture.{advice}{listed} "
         "Give FILE.py[:Class], package.module:Class or one of these names."
     )

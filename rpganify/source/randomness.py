@@ -17,7 +17,7 @@ def random_states(seed: int | None) -> Iterator[None]:
         yield
         return
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     # Not `torch.manual_seed`: it would also seed a GPU that is not in use yet, which nobody could undo.
     torch.default_generator.manual_seed(seed)
     if cuda_states:

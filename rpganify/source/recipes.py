@@ -23,6 +23,7 @@ from rpganify.source.construction import (
     find_initialisers,
     without_placing,
 )
+from rpganify.source.failures import exception_text
 from rpganify.source.modules import Place
 from rpganify.source.names import bound_names, compiled, used_names
 from rpganify.source.text import one_line, shown
@@ -160,7 +161,8 @@ def _script_arguments(
     try:
         arguments()
     except Exception as error:
-        why = f"The script makes it as `{construction.text}`, but: {one_line(error, 300)}"
+        reason = str(error) if isinstance(error, SourceError) else exception_text(error)
+        why = f"The script makes it as `{construction.text}`, but: {one_line(reason, 300).rstrip('.')}."
         raise refuse_missing(function, name, missing, why) from error
     return arguments
 
@@ -253,8 +255,8 @@ def _instance_behind(place: Place, name: str) -> tuple[ast.expr, str] | None:
 
 def _with_members(expression: ast.expr, names: list[str]) -> ast.expr:
     for name in names:
-        expression = ast.Attribute(expression, name, ast.Load())
-    return ast.fix_missing_locations(ast.copy_location(expression, ast.Constant(0, lineno=1, col_offset=0)))
+        expression = ast.copy_location(ast.Attribute(expression, name, ast.Load()), expression)
+    return expression
 
 
 def _called_name(expression: ast.expr) -> str:

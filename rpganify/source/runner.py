@@ -109,6 +109,8 @@ class Runner:
         except (Exception, SystemExit) as error:
             said = sys.stderr.getvalue()[printed:] if isinstance(sys.stderr, io.StringIO) else ""
             reason = describe_failure(error, node, self.script.path, self.world.owns, said)
+            for name in stars.get(node, ()):
+                namespace.setdefault(name, Unavailable(reason))
             self._mark_failed(node, namespace, Unavailable(reason))
 
     def _execute(self, node: ast.stmt, namespace: dict[str, Any]) -> None:
@@ -144,27 +146,35 @@ class Runner:
         for name in sorted(stars[node]):
             if (node, name) not in self._starred:
                 self._starred.add((node, name))
-                yield ast.copy_location(ast.ImportFrom(node.module, [ast.alias(name)], node.level), node)
+                single = ast.ImportFrom(node.module, [ast.alias(name)], node.level)
+                yield ast.fix_missing_locations(ast.copy_location(single, node))
 
-    def star_names(self, node: ast.ImportFrom) -> frozenset[str] | None:
+    def star_names(self, node: ast.ImportFrom) -> dict[str, bool] | None:
         """The public names of a star-imported file of the user's; None for an installed package."""
         module = self.world.resolve(node.module or "", node.level, self.script.path)
         return runner_of(module).public_names() if module is not None else None
 
-    def public_names(self, seen: frozenset[Path] = frozenset()) -> frozenset[str]:
-        """What `from this import *` gives, read off the text; star imports inside are followed."""
-        names: set[str] = set()
+    def public_names(self, seen: frozenset[Path] = frozenset()) -> dict[str, bool]:
+        """What `from this import *` gives, by its text: True for what is defined here or in a file starred here."""
+        names: dict[str, bool] = {}
+        listed: list[str] | None = None
         for unit in self.program.units:
             node = unit.node
             if isinstance(node, ast.Assign) and "__all__" in unit.binds:
                 with contextlib.suppress(ValueError):
-                    return frozenset(ast.literal_eval(node.value))
-            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                    listed = list(ast.literal_eval(node.value))
+            elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
                 inner = self.world.resolve(node.module or "", node.level, self.script.path)
                 if inner is not None and self.script.path not in seen:
-                    names |= runner_of(inner).public_names(seen | {self.script.path})
-        names |= self.program.names - {"*"}
-        return frozenset(name for name in names if not name.startswith("_"))
+                    names.update(runner_of(inner).public_names(seen | {self.script.path}))
+            elif unit.is_run:
+                is_import = isinstance(node, (ast.Import, ast.ImportFrom))
+                names.update(dict.fromkeys(unit.binds, not is_import))
+        for piece in self.program.broken:
+            names.update(dict.fromkeys(piece.names, True))
+        if listed is not None:
+            return {name: names.get(name, False) for name in listed}
+        return {name: is_defined for name, is_defined in names.items() if not name.startswith("_")}
 
     def is_own(self, node: ast.stmt) -> bool:
         """Whether an import statement brings something from the user's files."""

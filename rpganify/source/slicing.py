@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rpganify.source.names import (
@@ -62,7 +62,7 @@ class Slice:
     unbound: set[str] = field(default_factory=set)
 
 
-StarNames = Callable[[ast.ImportFrom], frozenset[str] | None]
+StarNames = Callable[[ast.ImportFrom], Mapping[str, bool] | None]
 
 
 class Program:
@@ -145,7 +145,8 @@ class Program:
 
         Args:
             names: to start from.
-            star_names: what a `from x import *` offers; None if only running it tells.
+            star_names: what a `from x import *` offers, True for what is defined there and False for what
+                is imported there; None if only running it tells.
             is_own: whether an import is of the user's files: what others own is not changed in our process.
             before: position of the statement that first makes use of the names. Of a name that is bound
                 several times, what comes later is left out.
@@ -198,6 +199,9 @@ class Program:
             names |= self.uses(block)
             for other in self._companions(block, inner):
                 names |= self._keep(other, result)
+            for other in self._exits_of_handlers(block):
+                result.nodes.add(other.node)
+                names |= self.uses(other.node)
             inner = block
         return names
 
@@ -208,19 +212,26 @@ class Program:
                 continue
             if isinstance(block, (ast.Try, ast.TryStar)):
                 # What is outside the body (`HAS_X = False`) depends on which statement of the body fails.
-                is_decided = not _is_in(block.body, inner) and _is_below(block.body, unit)
-                leaves = isinstance(unit.node, ast.Raise) or _is_exit(unit.node)
-                if is_decided or (leaves and not _is_below(block.body, unit)):
+                if not _is_in(block.body, inner) and _is_below(block.body, unit):
                     yield unit
             elif isinstance(block, ast.While) or (
                 isinstance(block, ast.For) and isinstance(unit.node, (ast.Break, ast.Continue))
             ):
                 yield unit
 
+    def _exits_of_handlers(self, block: ast.stmt) -> Iterator[Unit]:
+        """`raise` and `sys.exit()` in the handlers of a try: without them a failed import would pass for a good one."""
+        for unit in self.units if isinstance(block, (ast.Try, ast.TryStar)) else ():
+            is_exit = isinstance(unit.node, ast.Raise) or _is_exit(unit.node)
+            if is_exit and block in unit.ancestors and not _is_below(getattr(block, "body", []), unit):
+                yield unit
+
     def _from_stars(self, name: str, star_names: StarNames, result: Slice) -> set[str]:
-        """Star imports that may bind `name`: the last of our own files that does, else all that nobody can read."""
+        """Star imports that may bind `name`: of our own files the last that defines it, or else that imports it;
+        else all that nobody can read."""
         needs: set[str] = set()
         unknown: list[Unit] = []
+        importing: list[Unit] = []
         for unit in reversed(self.units):
             node = unit.node
             if not (isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and unit.is_run):
@@ -228,9 +239,14 @@ class Program:
             offered = star_names(node)
             if offered is None:
                 unknown.append(unit)
-            elif name in offered:
+            elif offered.get(name):
                 result.stars.setdefault(node, set()).add(name)
                 return self._keep(unit, result)
+            elif name in offered:
+                importing.append(unit)
+        if importing:
+            result.stars.setdefault(importing[0].node, set()).add(name)
+            return self._keep(importing[0], result)
         if name not in _BUILTIN_NAMES:
             for unit in unknown:
                 needs |= self._keep(unit, result)

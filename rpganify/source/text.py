@@ -34,11 +34,13 @@ class BrokenPiece:
         line: where the error is, from 1.
         problem: "line 12: invalid syntax: `x = = 3`".
         names: what the lines would define, as far as one can tell.
+        has_class: whether a class is among it.
     """
 
     line: int
     problem: str
     names: frozenset[str]
+    has_class: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def _broken(chunk: list[str], first: int, error: SyntaxError) -> BrokenPiece:
         elif found := _ASSIGNED.match(text):
             names.update(name.strip() for name in found[1].split(","))
     problem = f"line {line}: {one_line(error.msg)}: `{one_line(chunk[inside].strip(), 80)}`"
-    return BrokenPiece(line, problem, frozenset(names))
+    return BrokenPiece(line, problem, frozenset(names), any(text.startswith("class") for text in chunk))
 
 
 def _one_import_each(nodes: list[ast.stmt]) -> list[ast.stmt]:
