@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rpganify.errors import RpganifyError, TrainingError
-from rpganify.training.state import TrainingState
+from rpganify.training.state import TrainingState, fill_network, network_tensors
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ def write_checkpoint(checkpoints: Path, state: TrainingState, save_generator: Mo
     Args:
         checkpoints: folder of all checkpoints; made if missing.
         state: what to write.
-        save_generator: writes the generator as a model of its own into a new folder; it must put the state dict into
-            `generator.safetensors` there.
+        save_generator: writes the generator as a model of its own into a new folder; it must put parameters and
+            buffers into `generator.safetensors` there, by name.
     Raises:
         TrainingError: it cannot be written; what was there before is still there.
     """
@@ -94,10 +94,10 @@ def read_checkpoint(directory: Path, state: TrainingState) -> None:
     model = directory / "generator.rpgan" / "generator.safetensors"
     generator = load_file(model if model.exists() else directory / "generator.safetensors")
     try:
-        state.generator.load_state_dict(generator)
-        state.discriminator.load_state_dict(load_file(directory / "discriminator.safetensors"))
+        fill_network(state.generator, generator)
+        fill_network(state.discriminator, load_file(directory / "discriminator.safetensors"))
         state.restore_optimizers(load_file(directory / "optimizers.safetensors"))
-    except (RuntimeError, ValueError) as error:
+    except ValueError as error:
         raise TrainingError(
             f"{directory} holds other networks than the ones to train: {error} "
             "Resume with the model and discriminator that the training was started with, or start a new run."
@@ -156,10 +156,10 @@ def remove_leftovers(checkpoints: Path) -> None:
 
 def _write_files(directory: Path, state: TrainingState, save_generator: ModelWriter | None) -> None:
     if save_generator is None:
-        save_file(_plain(state.generator.state_dict()), directory / "generator.safetensors")
+        save_file(_plain(network_tensors(state.generator)), directory / "generator.safetensors")
     else:
         save_generator(state.generator, directory / "generator.rpgan")
-    save_file(_plain(state.discriminator.state_dict()), directory / "discriminator.safetensors")
+    save_file(_plain(network_tensors(state.discriminator)), directory / "discriminator.safetensors")
     save_file(_plain(state.optimizer_tensors()), directory / "optimizers.safetensors")
     (directory / "state.json").write_text(json.dumps(state.to_json()), encoding="utf-8")
 

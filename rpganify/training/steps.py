@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,15 +35,12 @@ class ImageGenerator(Protocol):
         """`n` random codes, on the CPU."""
 
     def images(self, codes: Tensor, /) -> Tensor:
-        """Images `(n, C, H, W)` in about [-1, 1], differentiable."""
+        """Images `(n, C, H, W)` in about [-1, 1], differentiable, on the model's device; codes as drawn."""
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """As of `nn.Module`."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """As of `nn.Module`."""
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """As of `nn.Module`."""
 
     def train(self, mode: bool = True) -> Any:
@@ -95,7 +92,7 @@ def discriminator_step(
 
     Args:
         real: float images `(N, C, H, W)` in [-1, 1], on the networks' device.
-        codes: `(N, ...)`, on the networks' device.
+        codes: `(N, ...)`, as drawn, on the CPU.
         noise: what the penalty draws from.
     Raises:
         TrainingError: the loss is not finite; the discriminator is as it was before.

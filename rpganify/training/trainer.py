@@ -130,7 +130,8 @@ class Trainer:
             read_checkpoint(directory, state)
             if state.step > self.config.steps:
                 raise TrainingError(
-                    f"{directory} is beyond the {self.config.steps} steps that were asked for. Ask for {state.step} or more."
+                    f"{directory} is beyond the {self.config.steps} steps that were asked for. "
+                    f"Ask for {state.step} or more."
                 )
             # The number of steps may have grown.
             write_record(self.run_directory, self._record(before.provenance))
@@ -186,7 +187,6 @@ class Trainer:
         return SampleGridWriter(
             self.run_directory.samples,
             self.generator,
-            device=self.device,
             every=self.config.sample_every,
             num_samples=self.config.num_samples,
             batch_size=self.config.batch_size,

@@ -101,8 +101,8 @@ class TrainingStep:
         return to_float(self._data.images(indices).to(self._device))
 
     def _codes(self, state: TrainingState) -> Tensor:
-        """Fresh codes for one batch, on the device."""
-        return state.generator.draw(self._config.batch_size, state.streams.codes).to(self._device)
+        """Fresh codes for one batch, on the CPU: paths are read there, and the model moves what else it needs."""
+        return state.generator.draw(self._config.batch_size, state.streams.codes)
 
     def _diversity(self, state: TrainingState) -> Diversity | None:
         """The diversity loss of the settings; None for a standard generator."""

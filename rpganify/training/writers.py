@@ -52,7 +52,6 @@ class SampleGridWriter(Callback):
     Args:
         directory: where `step-000500.png` goes.
         generator: is put into evaluation mode while it draws.
-        device: of the generator.
         every: steps between grids.
         num_samples: images in the grid.
         batch_size: most images that are made at once.
@@ -64,7 +63,6 @@ class SampleGridWriter(Callback):
         directory: Path,
         generator: ImageGenerator,
         *,
-        device: torch.device,
         every: int,
         num_samples: int,
         batch_size: int,
@@ -72,7 +70,6 @@ class SampleGridWriter(Callback):
     ) -> None:
         self._directory = directory
         self._generator = generator
-        self._device = device
         self._every = every
         self._batch_size = batch_size
         self._seed = seed
@@ -108,7 +105,7 @@ class SampleGridWriter(Callback):
         self._generator.train(False)
         try:
             with torch.no_grad(), seeded_globals(derived_seed(self._seed, "samples", 1)):
-                batches = torch.split(self._codes.to(self._device), self._batch_size)
+                batches = torch.split(self._codes, self._batch_size)
                 return torch.cat([self._generator.images(codes).float().cpu() for codes in batches])
         finally:
             self._generator.train(was_training)

@@ -260,3 +260,11 @@ def test_a_copied_checkpoint_is_intact_elsewhere(tmp_path):
     directory = write_checkpoint(tmp_path / "here", moved_state())
     shutil.copytree(directory, tmp_path / "there" / "step-000003")
     assert find_damage(tmp_path / "there" / "step-000003") is None
+
+
+def test_buffers_that_the_state_dict_leaves_out_are_written_too(tmp_path):
+    states = [fresh_state(), fresh_state(seed=9)]
+    for value, state in enumerate(states):
+        state.generator.register_buffer("average", torch.tensor(float(value)), persistent=False)
+    read_checkpoint(write_checkpoint(tmp_path, states[1]), states[0])
+    assert states[0].generator.average == 1

@@ -67,7 +67,6 @@ def grid_writer(directory, model, every=5, num_samples=10, seed=0):
     return SampleGridWriter(
         directory,
         model,
-        device=torch.device("cpu"),
         every=every,
         num_samples=num_samples,
         batch_size=4,
