@@ -74,25 +74,51 @@ def measure_diversity(
     blocks = [draw_blocks(m, context.num_paths, num_images, chance) for m in rp.paths.num_blocks]
     num_parts = sum(len(distance.parts) for distance in distances)
     means = torch.zeros(context.num_paths, rp.paths.num_buckets, num_parts, dtype=torch.float64)
-    total = sum(chosen.numel() for chosen in blocks if chosen.shape[1] > 1)
-    done = 0
-    for bucket, chosen in enumerate(blocks):
-        size = chosen.shape[1]
-        if size < 2:
-            continue
-        step = max(1, maker.batch_size // size)
-        for start in range(0, context.num_paths, step):
-            part = slice(start, start + step)
-            varied = paths[part, None].repeat(1, size, 1)  # (P, k, num_buckets)
-            varied[:, :, bucket] = chosen[part]
-            images = maker(varied.flatten(0, 1)).reshape(*varied.shape[:2], *rp.image_shape)  # (P, k, C, H, W)
-            pairs = torch.cat([distance(images) for distance in distances], dim=-1)  # (P, k, k, parts)
-            # The diagonal is no pair; a distance that is not exactly 0 there would count as one.
-            others = ~torch.eye(size, dtype=torch.bool)
-            means[part, bucket] = pairs[:, others].mean(dim=1)
-            done += varied.shape[0] * size
-            context.progress("diversity", done, total)
-    return BucketDistances(paths, tuple(chosen.shape[1] for chosen in blocks), distances, means)
+    sizes = [chosen.shape[1] for chosen in blocks]
+    compared = [bucket for bucket, size in enumerate(sizes) if size > 1]
+    images_per_path = sum(sizes[bucket] for bucket in compared)
+    # All buckets of a path go together: their images share all blocks but one, which routing runs as larger groups.
+    step = max(1, maker.batch_size // max(1, images_per_path))
+    for start in range(0, context.num_paths if compared else 0, step):
+        part = slice(start, start + step)
+        varied = [vary_bucket(paths[part], bucket, blocks[bucket][part]) for bucket in compared]  # each (P, k, n)
+        images = maker(torch.cat([codes.flatten(0, 1) for codes in varied]))
+        described = [distance.describe(images) for distance in distances]
+        position = 0
+        for bucket, codes in zip(compared, varied, strict=True):
+            num_groups, size = codes.shape[:2]
+            here = slice(position, position + num_groups * size)
+            position = here.stop
+            pairs = [
+                distance.pairs(of_image[here].reshape(num_groups, size, *of_image.shape[1:]))
+                for distance, of_image in zip(distances, described, strict=True)
+            ]
+            means[part, bucket] = mean_of_pairs(torch.cat(pairs, dim=-1))
+        done = min(start + step, context.num_paths)
+        context.progress("diversity", done, context.num_paths)
+    return BucketDistances(paths, tuple(sizes), distances, means)
+
+
+def vary_bucket(paths: Tensor, bucket: int, blocks: Tensor) -> Tensor:
+    """Each path with one bucket's block replaced by k others.
+
+    Args:
+        paths: `(P, num_buckets)`.
+        bucket: its index.
+        blocks: `(P, k)`.
+    Returns:
+        int64 `(P, k, num_buckets)`.
+    """
+    varied = paths[:, None].repeat(1, blocks.shape[1], 1)
+    varied[:, :, bucket] = blocks
+    return varied
+
+
+def mean_of_pairs(distances: Tensor) -> Tensor:
+    """Mean over all ordered pairs `i ≠ j` of k images: `(P, k, k, parts)` to `(P, parts)`."""
+    # Left out, not only divided out: a distance of an image to itself may be a rounding error above 0.
+    others = ~torch.eye(distances.shape[1], dtype=torch.bool)
+    return distances[:, others].mean(dim=1)
 
 
 def draw_blocks(num_blocks: int, num_paths: int, num_images: int, generator: torch.Generator) -> Tensor:

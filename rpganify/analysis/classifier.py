@@ -104,7 +104,7 @@ def train_classifier(
             for batch in torch.split(torch.randperm(len(images), generator=order), batch_size):
                 loss = F.cross_entropy(classifier(images[batch].float() / 127.5 - 1), labels[batch])
                 optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimiser.step()
             schedule.step()
             progress("classifier", epoch + 1, num_epochs)

@@ -32,8 +32,15 @@ class PairDistance(Protocol):
         """What its last axis holds: the distance itself first, then those it is made of, if any."""
         ...
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Distances float64 `(G, k, k, len(parts))`, of G groups of k images, uint8 `(G, k, C, H, W)`."""
+    def describe(self, images: Tensor) -> Tensor:
+        """What of each image enters its distances, `(N, …)`, of images uint8 `(N, C, H, W)`.
+
+        It is called for many groups at once: a network runs on batches that are worth its while.
+        """
+        ...
+
+    def pairs(self, described: Tensor) -> Tensor:
+        """Distances float64 `(G, k, k, len(parts))`, of the descriptions of G groups of k images, `(G, k, …)`."""
         ...
 
 
@@ -54,11 +61,13 @@ class ColourDistance:
         channels = CHANNEL_NAMES[num_channels]
         self.parts = ("colour", *(channels if num_channels > 1 else ()))
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def describe(self, images: Tensor) -> Tensor:
+        """Histograms `(N, C, 25)`."""
+        return channel_histograms(images)
+
+    def pairs(self, described: Tensor) -> Tensor:
         """`(G, k, k, 1)` for grey, `(G, k, k, 4)` for colour images."""
-        groups, size = images.shape[:2]
-        histograms = channel_histograms(images.flatten(0, 1)).view(groups, size, -1, NUM_BINS)  # (G, k, C, bins)
-        channels = hellinger(histograms[:, :, None], histograms[:, None, :])  # (G, k, k, C)
+        channels = hellinger(described[:, :, None], described[:, None, :])  # (G, k, k, C)
         if channels.shape[-1] == 1:
             return channels
         return torch.cat([channels.mean(dim=-1, keepdim=True), channels], dim=-1)
@@ -80,12 +89,14 @@ class FeatureDistance:
         self.title = f"Semantics ({extractor.name})"
         self.parts = ("semantic",)
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def describe(self, images: Tensor) -> Tensor:
+        """Features `(N, D)`."""
+        return self.extractor(to_float(images)).double()
+
+    def pairs(self, described: Tensor) -> Tensor:
         """`(G, k, k, 1)`."""
-        groups, size = images.shape[:2]
-        features = self.extractor(to_float(images.flatten(0, 1))).double().view(groups, size, -1)  # (G, k, D)
         # cdist's quick form subtracts large squares and would give equal images a distance.
-        return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")[..., None]
+        return torch.cdist(described, described, compute_mode="donot_use_mm_for_euclid_dist")[..., None]
 
 
 def channel_histograms(images: Tensor) -> Tensor:

@@ -4,10 +4,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from rpganify.analysis.distances import ColourDistance, FeatureDistance, channel_histograms, hellinger
+from rpganify.analysis.distances import ColourDistance, FeatureDistance, PairDistance, channel_histograms, hellinger
 from rpganify.analysis.features import PixelFeatures
 from tests.unit.analysis.test_classifier_features import cifar10_images
+
+
+def distances_of(distance: PairDistance, images: Tensor) -> Tensor:
+    """All pairs of each group, images `(G, k, C, H, W)`."""
+    described = distance.describe(images.flatten(0, 1))
+    return distance.pairs(described.view(*images.shape[:2], *described.shape[1:]))
 
 
 def by_formula(p: np.ndarray, q: np.ndarray) -> float:
@@ -42,7 +49,7 @@ def test_hellinger_follows_the_papers_formula_and_lies_between_0_and_1():
 
 def test_colour_distance_on_real_images_equals_a_direct_transcription(shared_data: Path):
     images = cifar10_images(shared_data, 8).view(2, 4, 3, 32, 32)
-    distances = ColourDistance(3)(images)
+    distances = distances_of(ColourDistance(3), images)
     assert distances.shape == (2, 4, 4, 4)
     for group in range(2):
         for i in range(4):
@@ -56,13 +63,13 @@ def test_colour_distance_on_real_images_equals_a_direct_transcription(shared_dat
 def test_grey_images_have_one_colour_distance():
     images = torch.randint(256, (1, 2, 1, 8, 8), dtype=torch.uint8)
     assert ColourDistance(1).parts == ("colour",)
-    assert ColourDistance(1)(images).shape == (1, 2, 2, 1)
+    assert distances_of(ColourDistance(1), images).shape == (1, 2, 2, 1)
 
 
 def test_feature_distance_is_euclidean_and_exactly_0_for_equal_images():
     images = torch.randint(256, (3, 4, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images[1, 2] = images[1, 0]
-    distances = FeatureDistance(PixelFeatures())(images)
+    distances = distances_of(FeatureDistance(PixelFeatures()), images)
     assert distances[1, 0, 2, 0] == 0 == distances[1, 2, 0, 0]
     floats = images.double() / 127.5 - 1
     expected = (floats[2, 1] - floats[2, 3]).square().sum().sqrt()
