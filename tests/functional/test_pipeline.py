@@ -1,6 +1,7 @@
 """The whole road, once: somebody's file becomes a trained, sampled and analyzed random path generator."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -184,3 +185,37 @@ def test_the_default_discriminator_is_said(converted):
     train = ["train", "tiny_gan.rpgan", "--data", "digits", "--steps", "1", "--batch-size", "4", "-o", "run"]
     result = converted.succeeds(*train)
     assert "discriminator: dcgan (--discriminator chooses another)" in result.stderr
+
+
+def test_trained_weights_become_the_first_block_of_every_bucket(tiny):
+    torch.manual_seed(5)
+    shapes = {"l1": (64, 6), "conv1": (4, 4, 3, 3), "conv2": (1, 4, 3, 3)}
+    state = {f"{name}.weight": torch.randn(shape) for name, shape in shapes.items()}
+    state |= {f"{name}.bias": torch.randn(shape[0]) for name, shape in shapes.items()}
+    state |= {"norm.weight": torch.rand(4), "norm.bias": torch.rand(4)}
+    state |= {"norm.running_mean": torch.rand(4), "norm.running_var": torch.rand(4)}
+    torch.save({"generator": state}, tiny.directory / "w.pt")
+    tiny.succeeds("convert", "tiny_gan.py", "--weights", "w.pt", "--blocks", "2", "--init", "copy")
+    model = rpganify.load("tiny_gan.rpgan")
+    plain = rpganify.extract(model, torch.tensor([0, 1, 0])).state_dict()
+    for name, tensor in state.items():
+        torch.testing.assert_close(plain[name], tensor, rtol=0, atol=0)
+
+
+def test_an_interrupted_training_is_saved_ends_with_130_and_says_how_to_go_on(converted, monkeypatch):
+    from rpganify.cli.training import TrainingTalk
+
+    told = TrainingTalk.on_step
+
+    def interrupt(self, metrics):
+        told(self, metrics)
+        if metrics.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(TrainingTalk, "on_step", interrupt)
+    train = ["train", "tiny_gan.rpgan", *TRAIN, "--steps", "50", "-o", "run"]
+    result = converted(*train)
+    assert result.exit_code == 130
+    assert "stopped at step 2 of 50, saved. Repeat the command with --resume to go on." in result.stderr
+    monkeypatch.setattr(TrainingTalk, "on_step", told)
+    assert "from step 2 on" in converted.succeeds(*train[:-3], "4", "-o", "run", "--resume").stderr

@@ -1,0 +1,85 @@
+"""Names that a user types become objects."""
+
+import pytest
+import torch
+import typer
+
+from rpganify.cli.choosing import choose_device, choose_discriminator, choose_loss, default_discriminator
+from rpganify.errors import TrainingError
+from rpganify.registry import default_registry
+from rpganify.training.losses import WassersteinGP
+
+
+def discriminator(name, image_shape=(1, 8, 8), *, spectral_norm=True, seed=0, **options):
+    return choose_discriminator(
+        name, options, image_shape, spectral_norm=spectral_norm, seed=seed, registry=default_registry()
+    )
+
+
+def test_a_loss_takes_its_options():
+    assert choose_loss("wgan-gp", {"penalty_weight": 3.0}, default_registry()) == WassersteinGP(penalty_weight=3.0)
+
+
+def test_an_option_that_a_loss_does_not_have_is_refused():
+    with pytest.raises(TrainingError, match="The loss hinge does not take --loss-arg margin=2"):
+        choose_loss("hinge", {"margin": 2}, default_registry())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "image_shape", "name"),
+    [
+        ("sngan32", (3, 32, 32), "sngan"),
+        ("mlp28", (1, 28, 28), "mlp"),
+        (None, (1, 8, 8), "dcgan"),
+        (None, (3, 64, 64), "dcgan"),
+        (None, (1, 4, 64), "mlp"),
+        ("no longer registered", (3, 32, 32), "dcgan"),
+    ],
+)
+def test_the_default_discriminator_is_the_architectures_own_or_one_that_fits(architecture, image_shape, name):
+    assert default_discriminator(architecture, image_shape, default_registry()) == name
+
+
+@pytest.mark.parametrize("name", ["dcgan", "mlp", "sngan"])
+def test_a_registered_discriminator_judges_images_of_the_shape_and_follows_the_seed(name):
+    one, two, other = (discriminator(name, channels="8", seed=seed) for seed in (0, 0, 1))
+    images = torch.zeros(2, 1, 8, 8) + 0.5
+    for model in (one, two, other):
+        model.eval()
+    torch.testing.assert_close(one(images), two(images), rtol=0, atol=0)
+    assert not torch.equal(one(images), other(images))
+
+
+@pytest.mark.parametrize("is_normed", [True, False])
+def test_spectral_norm_is_as_the_loss_wants(is_normed):
+    names = dict(discriminator("mlp", spectral_norm=is_normed, channels="8").named_parameters())
+    assert any("parametrizations" in name for name in names) is is_normed
+
+
+def test_building_a_discriminator_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    discriminator("mlp", channels="8")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("name", "image_shape", "options", "message"),
+    [
+        ("dcgan", (1, 4, 4), {}, "The discriminator dcgan cannot be built: .*4x4 is too small"),
+        ("mlp", (1, 8, 8), {"depth": "3"}, "The discriminator mlp cannot be built: .*depth"),
+    ],
+)
+def test_a_discriminator_that_cannot_be_built_is_refused(name, image_shape, options, message):
+    with pytest.raises(TrainingError, match=message):
+        discriminator(name, image_shape, **options)
+
+
+def test_the_automatic_device_is_there():
+    assert torch.zeros(1, device=choose_device("auto")).sum() == 0
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_wrong_usage(name):
+    with pytest.raises(typer.BadParameter, match=f"'{name}' cannot be used here"):
+        choose_device(name)
