@@ -163,7 +163,7 @@ def convert_inspected(
     model = build_random_path_generator(blueprint)
     stacked = find_block_dependence(blueprint, plan).tensors
     fill_blocks(model, inspection.source, stacked, factory, seed)
-    difference = verify_routing(model, inspection.example)
+    difference = verify_routing(generator, model, inspection.example)
     return Conversion(model, replace(verification, batch_difference=difference), notes)
 
 

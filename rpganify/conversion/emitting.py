@@ -157,10 +157,13 @@ class _Emitter:
             args, kwargs = (fx.node.map_arg(part, self._without_grad) for part in (args, kwargs))
         if one.layer is not None:
             node = self.graph.call_module(one.layer, args, kwargs)
+            if not one.is_grad:
+                # Its operands came without gradients, its parameters did not.
+                self._annotate(node, one, (), result_number(one))
+                node = self.graph.call_method("detach", (node,))
         else:
             node = self._emit_function(one, args, kwargs)
-        result = one.outputs.value if isinstance(one.outputs, Ref) else None
-        self._annotate(node, one, one.written, result)
+        self._annotate(node, one, one.written, result_number(one))
         if not one.is_grad:
             self.gradless.add(node)
         self._bind(one.outputs, node, one)
@@ -240,6 +243,9 @@ class _Emitter:
     def _describe(self, node: fx.Node, number: int) -> fx.Node:
         node.meta["shape"] = self._shape(number)
         node.meta["dtype"] = self.first.values[number].tensor.dtype
+        axes = [axis for axis, (factor, _) in enumerate(node.meta["shape"]) if factor > 1]
+        if len(axes) == 1 and _is_inner(self.second.values[number].tensor, axes[0], self.batches):
+            node.meta["is_inner"] = True
         return node
 
     def _shape(self, number: int) -> tuple[Size, ...]:
@@ -378,6 +384,28 @@ class _Emitter:
             f"{self._where()} has the batch size baked in: batch sizes {self.batches[0]} and {self.batches[1]} give "
             f"{difference}, which is no whole multiple of the batch. Take the size from the input (`x.size(0)`) there."
         )
+
+
+def result_number(call: Call) -> int | None:
+    """Number of a call's result if that is one tensor."""
+    return call.outputs.value if isinstance(call.outputs, Ref) else None
+
+
+def _is_inner(tensor: Tensor, axis: int, batches: tuple[int, int]) -> bool:
+    """Whether an axis of several entries per sample counts the samples fastest.
+
+    The second record's samples are the first one's, twice: samples i and i + batches[0] are equal. The order of
+    entries under which they look equal is the one.
+    """
+    if not tensor.is_floating_point() or tensor.shape[axis] % batches[1]:
+        return False
+    period, values = batches[0], tensor.detach().float()
+    outer = values.unflatten(axis, (batches[1], -1)).movedim(axis, 0)
+    inner = values.unflatten(axis, (-1, batches[1])).movedim(axis + 1, 0)
+    apart_outer, apart_inner = (
+        (order[:-period] - order[period:]).abs().nan_to_num().sum().item() for order in (outer, inner)
+    )
+    return bool(apart_inner < 0.5 * apart_outer)
 
 
 def _python_number(leaf: Any) -> Any:

@@ -178,7 +178,9 @@ def _node_to_json(node: fx.Node) -> dict[str, Any]:
         data["args"] = [_value_to_json(arg, node) for arg in args]
         if node.kwargs:
             data["kwargs"] = {key: _value_to_json(value, node) for key, value in node.kwargs.items()}
-    meta = {key: node.meta[key] for key in ("shape", "shapes", "size", "scope", "place") if node.meta.get(key)}
+    meta = {
+        key: node.meta[key] for key in ("shape", "shapes", "size", "scope", "place", "is_inner") if node.meta.get(key)
+    }
     if "dtype" in node.meta:
         meta["dtype"] = _dtype_name(node.meta["dtype"])
     if "shape" in node.meta:
@@ -286,6 +288,8 @@ class _GraphReader:
         if "size" in meta:
             factor, rest = meta["size"]
             node.meta["size"] = (int(factor), int(rest))
+        if "is_inner" in meta:
+            node.meta["is_inner"] = bool(meta["is_inner"])
         if "dtype" in meta:
             node.meta["dtype"] = _dtype(meta["dtype"])
         if "written" in meta:

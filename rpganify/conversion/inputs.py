@@ -15,6 +15,9 @@ from rpganify.errors import ConversionError, closest
 from rpganify.routing.blueprint import InputSpec
 from rpganify.structure import at_location, leaves_with_location, location_text, map_leaves
 
+# Samples i and i + DISTINCT of an example are equal: how their entries lie in a tensor can be seen from its values.
+DISTINCT = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -34,8 +37,8 @@ class Example:
         return next(spec for spec in self.specs if spec.is_latent)
 
     def at_batch(self, batch: int) -> dict[str, Any]:
-        """The arguments at another batch size; samples repeat, latents are drawn anew."""
-        latent = self.latent
+        """The arguments at another batch size; latents are drawn anew, and samples repeat after `DISTINCT`."""
+        latent, repeats = self.latent, torch.arange(batch)
 
         result: dict[str, Any] = {}
         for argument, value in self.arguments.items():
@@ -47,8 +50,8 @@ class Example:
                 if not isinstance(leaf, Tensor):
                     return leaf
                 if (argument, location) == (latent.argument, latent.location) and leaf.is_floating_point():
-                    return torch.randn(batch, *leaf.shape[1:], dtype=leaf.dtype)
-                return leaf.detach().cpu()[torch.arange(batch) % max(leaf.shape[0], 1)].clone()
+                    return torch.randn(min(batch, DISTINCT), *leaf.shape[1:], dtype=leaf.dtype)[repeats % DISTINCT]
+                return leaf.detach().cpu()[repeats % max(min(leaf.shape[0], DISTINCT), 1)].clone()
 
             result[argument] = map_leaves(value, resize)
         return result

@@ -180,7 +180,8 @@ class Recorder(TorchFunctionMode):
         before = {v.name: i for i, v in enumerate(self.record.values) if v.kind == "state"}
         for name, tensor in state_tensors(module).items():
             number = self._numbers.get(id(tensor))
-            if name in before and number is not None and number != before[name]:
+            # By identity: an operation that returned the state tensor itself gave it another number.
+            if name in before and number is not None and self.record.values[before[name]].tensor is not tensor:
                 self.record.rebound[name] = number
         return self.record
 

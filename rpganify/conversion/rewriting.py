@@ -18,11 +18,10 @@ from rpganify.errors import ConversionError, PlanError
 from rpganify.plan import Plan
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
-from rpganify.routing.kernels import gather_samples, route_samples
+from rpganify.routing.kernels import SAMPLES_FIRST, BatchAxis, gather_samples, route_samples
 from rpganify.routing.layers import RoutedLayer
 from rpganify.routing.program import Program
 from rpganify.routing.region import (
-    BatchAxis,
     BatchSize,
     Operand,
     RoutedCall,
@@ -290,8 +289,15 @@ class _Rewriter:
         name = str(node.target)
         operand = self._ordinary(node.args[0])
         bucket = self.plan.bucket_of(name)
-        args = (operand,) if bucket is None else (self.routes[bucket], operand)
-        self.new[node] = self.graph.call_module(name, args)
+        if bucket is None:
+            self.new[node] = self.graph.call_module(name, (operand,))
+            return
+        source = node.args[0]
+        assert isinstance(source, fx.Node)
+        axes = (self._batch_axis(source, node) or SAMPLES_FIRST, self._result_axes(node))
+        # Samples first is what a layer expects; only where they are elsewhere it is told.
+        places = () if axes == (SAMPLES_FIRST, SAMPLES_FIRST) else tuple(self._constant(axis) for axis in axes)
+        self.new[node] = self.graph.call_module(name, (self.routes[bucket], operand, *places))
 
     def _emit_routed_call(self, node: fx.Node) -> None:
         bucket = next(self.dependence.nodes[n] for n in node.all_input_nodes if n in self.dependence.nodes)
@@ -323,21 +329,26 @@ class _Rewriter:
             f"{self.calls_name}.{name}", (self.routes[bucket], *(self.new[operand] for operand in operands))
         )
 
+    def _constant(self, axis: BatchAxis) -> fx.Node:
+        return self._call(BatchAxis, axis.axis, axis.factor, axis.is_inner)
+
     def _result_axes(self, node: fx.Node) -> Any:
         if "shape" in node.meta:
-            return self._axis_of(node.meta["shape"], node)
-        return tuple(None if shape is None else self._axis_of(shape, node) for shape in node.meta.get("shapes", ()))
+            return self._axis_of(node.meta["shape"], node, node.meta.get("is_inner", False))
+        return tuple(
+            None if shape is None else self._axis_of(shape, node, False) for shape in node.meta.get("shapes", ())
+        )
 
     def _batch_axis(self, operand: fx.Node, node: fx.Node) -> BatchAxis | None:
         if not _carries_batch(operand) or "shape" not in operand.meta:
             return None
-        return self._axis_of(operand.meta["shape"], node)
+        return self._axis_of(operand.meta["shape"], node, operand.meta.get("is_inner", False))
 
-    def _axis_of(self, shape: tuple[tuple[int, int], ...], node: fx.Node) -> BatchAxis:
+    def _axis_of(self, shape: tuple[tuple[int, int], ...], node: fx.Node, is_inner: bool) -> BatchAxis:
         axes = [axis for axis, (factor, _) in enumerate(shape) if factor]
         if len(axes) != 1 or shape[axes[0]][1] != 0:
             raise self._refusal(node, "mixes samples while it uses a parameter of a bucket")
-        return BatchAxis(axes[0], shape[axes[0]][0])
+        return BatchAxis(axes[0], shape[axes[0]][0], is_inner and shape[axes[0]][0] > 1)
 
     def _ordinary(self, structure: Any) -> Any:
         """Operands for what knows no block values: those become one value per sample."""

@@ -16,7 +16,7 @@ from rpganify.conversion.rewriting import build_standard_generator
 from rpganify.errors import ConversionError
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
-from rpganify.structure import leaves_with_location
+from rpganify.structure import leaves_with_location, map_leaves, tensors_of
 
 # float32 sums in another order: the routed layers call the same kernels on other batch sizes.
 TOLERANCE = 1e-3
@@ -60,11 +60,11 @@ def verify_recording(
     return Verification(eval_difference, *_compare_train(generator, plain, arguments, blueprint), None)
 
 
-def verify_routing(model: RandomPathGenerator, example: Example) -> float | None:
+def verify_routing(generator: nn.Module, model: RandomPathGenerator, example: Example) -> float | None:
     """Runs the converted model on a batch and on its samples one by one: the largest difference.
 
-    None where the generator draws noise. A difference in float32 is judged in float64: an untrained generator may
-    amplify rounding to any size.
+    None where the generator draws noise, or mixes samples itself (minibatch statistics). A difference in float32 is
+    judged in float64: an untrained generator may amplify rounding to any size.
 
     Raises:
         ConversionError: they differ by more than rounding explains.
@@ -80,6 +80,8 @@ def verify_routing(model: RandomPathGenerator, example: Example) -> float | None
             return None
         if not _largest(batch - singles) <= TOLERANCE * max(1.0, _largest(batch)):
             batch, singles = _in_double(model, paths, values) or (batch, singles)
+            if singles is None or _mixes_samples(generator, arguments):
+                return None
     finally:
         model.train(was_training)
     return _difference(singles, batch, "between a batch and its samples one by one")
@@ -153,6 +155,31 @@ def _gradient_difference(original: nn.Module, plain: StandardGenerator, expected
             "backward is not the derivative of its forward? Such a function cannot be converted yet."
         )
     return worst
+
+
+def _mixes_samples(generator: nn.Module, arguments: Mapping[str, Any]) -> bool:
+    """Whether the original itself gives a sample another image in a batch than alone."""
+    original = copy_generator(generator).cpu()
+    original.eval()
+
+    with torch.no_grad():
+        batch = tensors_of(_seeded(lambda: call_forward(original, arguments)))
+        for index in range(_BATCH):
+            single = tensors_of(_seeded(lambda i=index: call_forward(original, _sample(arguments, i))))
+            for whole, alone in zip(batch, single, strict=True):
+                is_per_sample = whole.shape[:1] == (_BATCH,)
+                if is_per_sample and not torch.allclose(whole[index : index + 1], alone, TOLERANCE, TOLERANCE, True):
+                    return True
+    return False
+
+
+def _sample(arguments: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """One sample of all inputs."""
+
+    def choose(leaf: Any) -> Any:
+        return leaf[index : index + 1] if isinstance(leaf, Tensor) else leaf
+
+    return {name: map_leaves(value, choose) for name, value in arguments.items()}
 
 
 def _batch_and_singles(

@@ -74,15 +74,15 @@ class RandomPathGenerator(nn.Module):
     """
 
     codes = "paths"
+    _tensors: nn.Module
 
     def __init__(self, blueprint: Blueprint, eval_program: Program, train_program: Program, tensors: nn.Module) -> None:
         super().__init__()
         assert blueprint.plan is not None
         self.blueprint = blueprint
         self._programs = (eval_program, train_program)
-        self._bucket_tensors: dict[int, tuple[str, ...]] = {}
+        _adopt_tensors(self, tensors)
         self.Z = nn.Parameter(torch.empty(1, *blueprint.latent.shape, dtype=blueprint.latent.dtype))
-        adopt_tensors(self, tensors)
 
     @property
     def plan(self) -> Plan:
@@ -118,7 +118,7 @@ class RandomPathGenerator(nn.Module):
         """
         paths = self.paths.check(paths)
         others = read_conditions(self.blueprint.inputs, conditions, paths.shape[0])
-        return self._programs[self.training](self, paths, *others, generator=generator)
+        return self._programs[self.training](self._tensors, paths, *others, generator=generator)
 
     def images(self, codes: Tensor, generator: torch.Generator | None = None, **conditions: Any) -> Tensor:
         """The images `(N, *image_shape)` of these paths; what `forward` gives where it returns nothing else."""
@@ -156,12 +156,13 @@ class StandardGenerator(nn.Module):
     """
 
     codes = "z"
+    _tensors: nn.Module
 
     def __init__(self, blueprint: Blueprint, eval_program: Program, train_program: Program, tensors: nn.Module) -> None:
         super().__init__()
         self.blueprint = blueprint
         self._programs = (eval_program, train_program)
-        adopt_tensors(self, tensors)
+        _adopt_tensors(self, tensors)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -177,7 +178,7 @@ class StandardGenerator(nn.Module):
         """What the original returns for the latents `z` `(N, *latent)`."""
         others = iter(read_conditions(self.blueprint.inputs, conditions, z.shape[0]))
         inputs = [z if spec.is_latent else next(others) for spec in self.blueprint.inputs]
-        return self._programs[self.training](self, *inputs, generator=generator)
+        return self._programs[self.training](self._tensors, *inputs, generator=generator)
 
     def images(self, codes: Tensor, generator: torch.Generator | None = None, **conditions: Any) -> Tensor:
         """The images `(N, *image_shape)` of these latents."""
@@ -205,23 +206,19 @@ def image_of(blueprint: Blueprint, outputs: Any) -> Tensor:
     return images if images.shape[1:] == blueprint.image_shape else images.reshape(-1, *blueprint.image_shape)
 
 
-def adopt_tensors(model: nn.Module, tensors: nn.Module) -> None:
-    """Registers the children, parameters and buffers of `tensors` at the top of `model`, under the same names.
+def _adopt_tensors(model: nn.Module, tensors: nn.Module) -> None:
+    """Makes the children, parameters and buffers of `tensors` the model's own, under the same names.
+
+    Both see one set of dictionaries from then on. Programs run on `tensors`, where no method of the model's own hides
+    a part of the generator that has the same name.
 
     Raises:
-        ConversionError: a name that the model's own interface uses.
+        ConversionError: the generator has a part called `Z`.
     """
-    groups: tuple[Mapping[str, Any], ...] = (tensors._modules, tensors._parameters, tensors._buffers)
-    for group in groups:
-        for name in group:
-            if hasattr(type(model), name) or name in vars(model) or name in model._parameters:
-                raise ConversionError(
-                    f"The generator has a part called {name!r}, a name that the converted model's own interface uses "
-                    f"(`model.{name}`). Rename it in the generator."
-                )
-    for name, child in tensors._modules.items():
-        model.add_module(name, child)
-    for name, parameter in tensors._parameters.items():
-        model.register_parameter(name, parameter)
-    for name, buffer in tensors._buffers.items():
-        model.register_buffer(name, buffer, persistent=name not in tensors._non_persistent_buffers_set)
+    if "Z" in tensors._modules or "Z" in tensors._parameters or "Z" in tensors._buffers:
+        raise ConversionError(
+            "The generator has a part called 'Z', the name of the converted model's fixed input. Rename it in the generator."
+        )
+    for group in ("_modules", "_parameters", "_buffers", "_non_persistent_buffers_set"):
+        vars(model)[group] = vars(tensors)[group]
+    vars(model)["_tensors"] = tensors

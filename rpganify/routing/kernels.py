@@ -35,6 +35,24 @@ class Route:
         return sum(self.counts)
 
 
+@dataclass(frozen=True, slots=True)
+class BatchAxis:
+    """Where a tensor carries the batch.
+
+    Args:
+        axis: the dimension.
+        factor: its entries per sample.
+        is_inner: whether the samples count fastest, `(factor, N)` flattened, instead of `(N, factor)`.
+    """
+
+    axis: int = 0
+    factor: int = 1
+    is_inner: bool = False
+
+
+SAMPLES_FIRST = BatchAxis()
+
+
 def route_samples(paths: Tensor, bucket: int, num_blocks: int, device: torch.device) -> Route:
     """Groups the samples of a batch by their block of one bucket.
 
@@ -60,19 +78,53 @@ def route_samples(paths: Tensor, bucket: int, num_blocks: int, device: torch.dev
     return Route(num_blocks, present, used, order.to(device, non_blocking=True), inverse.to(device, non_blocking=True))
 
 
-def by_block(route: Route, x: Tensor, call: Callable[[Tensor, int], Tensor]) -> Tensor:
+def by_block(
+    route: Route,
+    x: Tensor,
+    call: Callable[[Tensor, int], Tensor],
+    batch: BatchAxis = SAMPLES_FIRST,
+    result: BatchAxis = SAMPLES_FIRST,
+) -> Tensor:
     """Runs `call(samples, position)` once per block present and puts the results back in sample order.
 
     Args:
         route: the grouping; `position` counts its present blocks.
-        x: `(N, ...)`.
-        call: maps `(n, ...)`, the samples of one block, to `(n, ...)`.
+        x: the batch, `(N, ...)` or as `batch` says.
+        call: maps the samples of one block to their results.
+        batch, result: where `x` and the result carry the batch.
     """
-    if route.order is None or route.inverse is None:
+    if route.order is None:
         return call(x, 0)
-    parts = x.index_select(0, route.order).split(route.counts)
-    results = [call(part, position) for position, part in enumerate(parts)]
-    return torch.cat(results).index_select(0, route.inverse)
+    return join([call(part, position) for position, part in enumerate(split(x, batch, route))], result, route)
+
+
+def split(tensor: Tensor, where: BatchAxis, route: Route) -> list[Tensor]:
+    """The samples of each block present."""
+    if route.order is None:
+        return [tensor]
+    if where.factor == 1:
+        return list(tensor.index_select(where.axis, route.order).split(route.counts, where.axis))
+    apart, axis = _apart(tensor, where, route.num_samples)
+    parts = apart.index_select(axis, route.order).split(route.counts, axis)
+    return [part.flatten(where.axis, where.axis + 1) for part in parts]
+
+
+def join(parts: Sequence[Tensor], where: BatchAxis, route: Route) -> Tensor:
+    """Undoes `split`."""
+    if route.inverse is None:
+        return parts[0]
+    if where.factor == 1:
+        return torch.cat(list(parts), where.axis).index_select(where.axis, route.inverse)
+    apart = [_apart(part, where, count) for part, count in zip(parts, route.counts, strict=True)]
+    axis = apart[0][1]
+    whole = torch.cat([part for part, _ in apart], axis).index_select(axis, route.inverse)
+    return whole.flatten(where.axis, where.axis + 1)
+
+
+def _apart(tensor: Tensor, where: BatchAxis, num_samples: int) -> tuple[Tensor, int]:
+    """The tensor with an axis for the samples alone, and that axis."""
+    sizes = (where.factor, num_samples) if where.is_inner else (num_samples, where.factor)
+    return tensor.unflatten(where.axis, sizes), where.axis + where.is_inner
 
 
 def rows_of(stack: Tensor, route: Route) -> list[Tensor]:

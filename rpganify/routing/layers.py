@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rpganify.errors import PathError
 from rpganify.routing.blueprint import LayerConfig
-from rpganify.routing.kernels import Route, by_block, rows_of
+from rpganify.routing.kernels import SAMPLES_FIRST, BatchAxis, Route, by_block, rows_of
 
 # One block's call: samples (n, ...), that block's tensors by name, whether in train mode -> (n, ...).
 BlockCall = Callable[[Tensor, Mapping[str, Tensor], bool], Tensor]
@@ -36,8 +36,16 @@ class RoutedLayer(nn.Module):
             else:
                 self.register_buffer(name, tensor)
 
-    def forward(self, route: Route, x: Tensor) -> Tensor:
-        """`(N, ...)` -> `(N, ...)`, sample by sample what the plain layer with its block's parameters gives."""
+    def forward(
+        self, route: Route, x: Tensor, batch: BatchAxis = SAMPLES_FIRST, result: BatchAxis = SAMPLES_FIRST
+    ) -> Tensor:
+        """Sample by sample what the plain layer with its block's parameters gives.
+
+        Args:
+            route: the samples of each block.
+            x: `(N, ...)`, or as `batch` says where it carries the samples.
+            batch, result: where `x` and the result carry the samples; a layer may be fed tokens, `(N * T, C)`.
+        """
         rows = {name: rows_of(tensor, route) for name, tensor in self._parameters.items() if tensor is not None}
         buffers = {name: tensor for name, tensor in self._buffers.items() if tensor is not None}
 
@@ -47,7 +55,7 @@ class RoutedLayer(nn.Module):
             tensors |= {name: tensor[route.present[position]] for name, tensor in buffers.items()}
             return self._call(samples, tensors, self.training)
 
-        return by_block(route, x, call)
+        return by_block(route, x, call, batch, result)
 
     def extra_repr(self) -> str:
         options = ", ".join(f"{name}={value}" for name, value in self.config.items())

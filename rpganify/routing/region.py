@@ -15,16 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rpganify.routing.kernels import Route, rows_of
+from rpganify.routing.kernels import BatchAxis, Route, join, rows_of, split
 from rpganify.structure import map_leaves
-
-
-@dataclass(frozen=True, slots=True)
-class BatchAxis:
-    """Where a tensor carries the batch: `axis` has `factor` entries per sample, those of one sample together."""
-
-    axis: int
-    factor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +70,7 @@ class RoutedCall(nn.Module):
 
     def forward(self, route: Route, *operands: Any) -> Any:
         """Block values (a list, one entry per block present), or a tensor that carries the batch."""
-        parts = {i: _split(operands[i], axis, route) for i, axis in self._sliced.items()}
+        parts = {i: split(operands[i], axis, route) for i, axis in self._sliced.items()}
         results: list[Any] = []
         changed: dict[int, list[Tensor]] = {place.index: [] for place in self._written}
         for position, count in enumerate(route.counts):
@@ -92,13 +84,13 @@ class RoutedCall(nn.Module):
         for place in self._written:
             assert place.batch is not None
             with torch.no_grad() if operands[place.index].is_leaf else torch.enable_grad():
-                operands[place.index].copy_(_join(changed[place.index], place.batch, route))
+                operands[place.index].copy_(join(changed[place.index], place.batch, route))
         if self.result is None:
             return results
         if isinstance(self.result, BatchAxis):
-            return _join(results, self.result, route)
+            return join(results, self.result, route)
         parts_of_result = zip(self.result, zip(*results, strict=True), strict=True)
-        return tuple(part[0] if axis is None else _join(part, axis, route) for axis, part in parts_of_result)
+        return tuple(part[0] if axis is None else join(part, axis, route) for axis, part in parts_of_result)
 
     def _run(self, operands: Sequence[Any], num_samples: int) -> Any:
         def fill(leaf: Any) -> Any:
@@ -116,26 +108,6 @@ class RoutedCall(nn.Module):
     def extra_repr(self) -> str:
         name = self.function if isinstance(self.function, str) else self.function.__name__
         return f"{name}, result={'block values' if self.result is None else self.result}"
-
-
-def _split(tensor: Tensor, where: BatchAxis, route: Route) -> list[Tensor]:
-    """The samples of each block present."""
-    if route.order is None:
-        return [tensor]
-    if where.factor == 1:
-        return list(tensor.index_select(where.axis, route.order).split(route.counts, where.axis))
-    apart = tensor.unflatten(where.axis, (route.num_samples, where.factor)).index_select(where.axis, route.order)
-    return [part.flatten(where.axis, where.axis + 1) for part in apart.split(route.counts, where.axis)]
-
-
-def _join(parts: Sequence[Tensor], where: BatchAxis, route: Route) -> Tensor:
-    """Undoes `_split`."""
-    if route.inverse is None:
-        return parts[0]
-    if where.factor == 1:
-        return torch.cat(list(parts), where.axis).index_select(where.axis, route.inverse)
-    apart = [part.unflatten(where.axis, (count, where.factor)) for part, count in zip(parts, route.counts, strict=True)]
-    return torch.cat(apart, where.axis).index_select(where.axis, route.inverse).flatten(where.axis, where.axis + 1)
 
 
 def block_values(stack: Tensor, route: Route) -> list[Tensor]:

@@ -16,11 +16,23 @@ from rpganify.routing.generator import RandomPathGenerator
 
 
 def extract_tensors(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> dict[str, Tensor]:
-    """One path's tensors under the plain generator's names: copies, without the block axis.
+    """One path's state dict: it loads, strictly, into the original class.
 
+    Args:
+        model: the converted generator.
+        path: one block per bucket.
+    Returns:
+        Copies of the path's parameters and buffers under the original's names, without the block axis.
     Raises:
         PathError: no such path.
     """
+    blueprint, values = model.blueprint, _path_tensors(model, path)
+    state = {name: values[name] for name, spec in blueprint.tensors.items() if spec.role != "hidden"}
+    return state | {alias: values[first] for alias, first in blueprint.aliases.items()}
+
+
+def _path_tensors(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> dict[str, Tensor]:
+    """All tensors of one path, also those that the original's state dict leaves out."""
     chosen = model.paths.check(torch.as_tensor(path)[None])[0].tolist()
     stacked = find_block_dependence(model.blueprint, model.plan).tensors
     tensors = tensors_by_name(model)
@@ -45,12 +57,12 @@ def extract(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> nn.Modu
     blueprint = model.blueprint
     plain = build_standard_generator(blueprint)
     with torch.no_grad():
-        values = extract_tensors(model, path)
+        values = _path_tensors(model, path)
         for name, tensor in tensors_by_name(plain).items():
             tensor.copy_(values[name])
     graph = blueprint.train_graph if model.training else blueprint.eval_graph
     module = fx.GraphModule(plain, _with_original_signature(blueprint, graph), class_name=blueprint.name)
-    _adopt_rest(module, plain)
+    _complete_state(module, plain, blueprint)
     return module.to(model.Z.device).train(model.training)
 
 
@@ -111,21 +123,27 @@ def _empty_like(locations: list[tuple[int | str, ...]]) -> Any:
     return (None,) * (1 + max(int(location[0]) for location in locations))
 
 
-def _adopt_rest(module: fx.GraphModule, plain: nn.Module) -> None:
-    """Tensors that the program does not use belong to the original's state dict all the same."""
-    have = set(tensors_by_name(module))
-    groups = ((plain.named_parameters(), True), (plain.named_buffers(), False))
-    for named, is_parameter in groups:
-        for name, tensor in named:
-            if name in have:
-                continue
-            parent: nn.Module = module
-            *parts, last = name.split(".")
-            for part in parts:
-                if part not in parent._modules:
-                    parent.add_module(part, nn.Module())
-                parent = parent.get_submodule(part)
-            if is_parameter:
-                parent.register_parameter(last, tensor)  # type: ignore[arg-type]
-            else:
-                parent.register_buffer(last, tensor)
+def _complete_state(module: fx.GraphModule, plain: nn.Module, blueprint: Blueprint) -> None:
+    """Gives the module the original's state dict: what the program does not use, further names, nothing hidden."""
+    tensors, have = tensors_by_name(plain), set(tensors_by_name(module))
+    named = {name: name for name in blueprint.tensors if name not in have} | dict(blueprint.aliases)
+    for name, first in named.items():
+        parent, last = _parent_of(module, name), name.rpartition(".")[2]
+        if last in parent._parameters or last in parent._buffers:
+            continue
+        tensor = tensors[first]
+        if isinstance(tensor, nn.Parameter):
+            parent.register_parameter(last, tensor)
+        else:
+            parent.register_buffer(last, tensor)
+    for name, spec in blueprint.tensors.items():
+        if spec.role == "hidden":
+            _parent_of(module, name)._non_persistent_buffers_set.add(name.rpartition(".")[2])
+
+
+def _parent_of(module: nn.Module, name: str) -> nn.Module:
+    for part in name.split(".")[:-1]:
+        if part not in module._modules:
+            module.add_module(part, nn.Module())
+        module = module.get_submodule(part)
+    return module
