@@ -80,7 +80,7 @@ def model_one_by_one(
     build: Callable[[], nn.Module],
     model: RandomPathGenerator,
     paths: Tensor,
-    call: Callable[[nn.Module, Tensor, int], Any],
+    run: Callable[[Callable[..., Any], int], Any],
 ) -> list[Any]:
     """What the original class returns for each path, one sample at a time.
 
@@ -88,30 +88,35 @@ def model_one_by_one(
         build: makes the original generator.
         model: the converted one.
         paths: int64 `(N, num_buckets)`.
-        call: runs a plain generator on a latent `(1, ...)` for the sample with that index.
+        run: calls a plain generator on the latent and the conditions of the sample with that index.
     """
     with torch.no_grad():
-        return [call(loaded_original(build, model, path), model.Z, index) for index, path in enumerate(paths)]
+        return [run(loaded_original(build, model, path), index) for index, path in enumerate(paths)]
 
 
 def model_gradients(
     build: Callable[[], nn.Module],
     model: RandomPathGenerator,
     paths: Tensor,
-    loss: Callable[[Callable[[Tensor], Any], int], Tensor],
+    loss: Callable[[Callable[..., Any], int], Tensor],
 ) -> dict[str, Tensor]:
-    """Gradient of a loss, summed over the samples, with respect to every parameter of the converted model.
+    """Gradient of a loss, summed over the samples, with respect to every trainable parameter of the converted model.
 
     Args:
-        loss: `(call, sample index) -> scalar`, where `call(z)` runs the original class with that sample's tensors.
+        build, model, paths: as above.
+        loss: calls a plain generator on the sample with that index; `()`. It may use `model.Z`.
     """
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    total = torch.zeros((), dtype=model.Z.dtype)
+    total = model.Z.sum() * 0
     for index, path in enumerate(paths):
         plain = loaded_original(build, model, path)
-        given = dict(plain.named_parameters())
-        rows = {name: _row(model, name, path, p.dim()) for name, p in given.items() if name in parameters}
-        total = total + loss(lambda z, plain=plain, rows=rows: functional_call(plain, rows, (z,)), index)
+        named = plain.named_parameters(remove_duplicate=False)
+        rows = {name: _row(model, name, path, p.dim()) for name, p in named if _first_name(model, name) in parameters}
+
+        def call(*args: Any, plain: nn.Module = plain, rows: dict[str, Tensor] = rows, **kwargs: Any) -> Any:
+            return functional_call(plain, rows, args, kwargs, tie_weights=False)
+
+        total = total + loss(call, index)
     gradients = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
     return {
         name: torch.zeros_like(p) if gradient is None else gradient
@@ -121,8 +126,14 @@ def model_gradients(
 
 def _row(model: RandomPathGenerator, name: str, path: Tensor, num_axes: int) -> Tensor:
     """One path's view of a parameter; a stacked one has an axis more than the plain one."""
+    name = _first_name(model, name)
     parameter = model.get_parameter(name)
     return parameter[int(path[bucket_of(model, name)])] if parameter.dim() > num_axes else parameter
+
+
+def _first_name(model: RandomPathGenerator, name: str) -> str:
+    """Tied parameters exist once, under the first of their names."""
+    return model.blueprint.aliases.get(name, name)
 
 
 def bucket_of(model: RandomPathGenerator, parameter: str) -> int:
