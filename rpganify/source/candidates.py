@@ -98,6 +98,8 @@ def _is_module_base(base: ast.expr, runner: Runner, seen: frozenset[str]) -> boo
     text = ast.unparse(base)
     if text == "Module" or text.endswith("nn.Module"):
         return True
+    if text.split(".")[-1] == "Function":  # of autograd: it has a forward, too
+        return False
     if isinstance(base, ast.Attribute) and ast.unparse(base.value).endswith("nn"):
         known = getattr(torch.nn, base.attr, None)
         return isinstance(known, type) and issubclass(known, torch.nn.Module)

@@ -119,6 +119,10 @@ class Program:
         """A statement's place in the order of `units`."""
         return self._position[node]
 
+    def binds(self, node: ast.stmt) -> frozenset[str]:
+        """Names that a statement of this file binds."""
+        return self.units[self._position[node]].binds if node in self._position else frozenset()
+
     def changes(self, node: ast.stmt) -> frozenset[str]:
         """Variables whose objects a statement of this file changes in place."""
         return self.units[self._position[node]].changes if node in self._position else frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import contextlib
 import io
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rpganify.source.circular import early_binding
 from rpganify.source.finding import find_files, folders_above, is_installed, roots_of
 from rpganify.source.runner import SlicedModule, runner_of
 from rpganify.source.text import Script, read_script
@@ -65,6 +67,19 @@ class World:
         chain = self._chain(name, level, importer)
         return chain[-1] if chain else None
 
+    def modules_of(self, node: ast.stmt, importer: Path) -> list[SlicedModule]:
+        """All of the user's modules that an import statement runs; packages before what is in them."""
+        if isinstance(node, ast.Import):
+            return self._chain(node.names[0].name, 0, importer)
+        if not isinstance(node, ast.ImportFrom):
+            return []
+        chain = self._chain(node.module or "", node.level, importer)
+        name = node.names[0].name
+        if chain and name != "*" and name not in runner_of(chain[-1]).program.names:
+            inner = self._chain(f"{node.module}.{name}" if node.module else name, node.level, importer)
+            return inner or chain
+        return chain
+
     def submodule(self, package: SlicedModule, name: str) -> SlicedModule | None:
         """A file or folder inside a package of the user's, set as the package's attribute."""
         folders = package.__dict__.get("__path__", ())
@@ -94,6 +109,14 @@ class World:
             parent.__dict__.setdefault(child.__name__.rpartition(".")[2], child)
         if not fromlist:
             return chain[0]
+        if chain[-1].__dict__["__file__"].endswith("__init__.py") and sys._getframe(1).f_code.co_name == "<module>":
+            early = early_binding(self, runner_of(chain[-1]), fromlist[0], importer)
+            if early is not None:
+                offered = early.names[0].name
+                wanted = fromlist[0] if offered == "*" else offered
+                package = chain[-1].__dict__
+                value = getattr(self.import_module(early.module or "", package, None, [wanted], early.level), wanted)
+                return types.SimpleNamespace(**{fromlist[0]: value})
         for wanted in fromlist:
             if wanted not in chain[-1].__dict__ and wanted not in runner_of(chain[-1]).program.names:
                 self.submodule(chain[-1], wanted)

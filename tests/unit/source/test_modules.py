@@ -64,3 +64,31 @@ def test_what_a_namespace_offers_shows_only_when_asked_for(write, tmp_path):
     assert module.a == 1
     with pytest.raises(AttributeError, match="module 'my_gan' has no attribute 'c'"):
         module.c  # noqa: B018
+
+
+def test_a_file_sees_of_its_package_what_was_bound_when_its_turn_came(write):
+    write("from .plain import *\nfrom .blocks import *\nfrom .fancy import *\n", "circ/__init__.py")
+    write("KIND = 'plain'\n", "circ/plain.py")
+    write("KIND = 'fancy'\n", "circ/fancy.py")
+    write(
+        "from circ import KIND\nimport torch.nn as nn\nclass Generator(nn.Module):\n"
+        "    kind = KIND\n    def late(self):\n        from circ import KIND\n        return KIND\n",
+        "circ/blocks.py",
+    )
+    write(
+        "from circ import KIND\nfrom circ.blocks import Generator as Base\nclass Generator(Base):\n    user = KIND\n",
+        "use_circ.py",
+    )
+    generator = load_source("use_circ.py:Generator").build(0)
+    sys.path.insert(0, ".")
+    try:
+        import use_circ  # what Python itself makes of it
+
+        expected = use_circ.Generator()
+        kinds = (expected.kind, expected.user, expected.late())
+    finally:
+        sys.path.remove(".")
+        for name in ("use_circ", "circ", "circ.plain", "circ.fancy", "circ.blocks"):
+            sys.modules.pop(name, None)
+    assert kinds == ("plain", "fancy", "fancy")
+    assert (generator.kind, generator.user, generator.late()) == kinds
