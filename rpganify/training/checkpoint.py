@@ -226,9 +226,11 @@ def _remove(directory: Path) -> None:
 
 def _cannot_write(target: Path, error: Exception) -> str:
     kept = list_checkpoints(target.parent)
+    # The model writer wraps what the system said into advice of its own, which would repeat ours.
+    reason = error.__cause__ if isinstance(error.__cause__, OSError | SafetensorError) else error
     rest = f"{kept[-1].name} is intact" if kept else "no earlier checkpoint was there"
     return (
-        f"The checkpoint {target} cannot be written: {str(error).rstrip('.')}. Nothing that was on the disk is lost "
+        f"The checkpoint {target} cannot be written: {str(reason).rstrip('.')}. Nothing that was on the disk is lost "
         f"({rest}). "
         "Make room or mend the folder, then go on with --resume."
     )

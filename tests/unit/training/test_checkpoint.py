@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 from torch import nn
 
 from rpganify.errors import ModelFileError, TrainingError
@@ -190,7 +191,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     remove_leftovers(tmp_path / "nowhere")
 
 
-def disk_is_full_from(call, monkeypatch):
+# The operating system's error, and what safetensors makes of it.
+FULL = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+]
+
+
+def disk_is_full_from(call, monkeypatch, error=FULL[0]):
     """`save_file` writes half of its file and fails at the given call."""
     save_file, calls = module.save_file, iter(range(100))
 
@@ -198,20 +206,21 @@ def disk_is_full_from(call, monkeypatch):
         save_file(tensors, path)
         if next(calls) >= call:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise error
 
     monkeypatch.setattr(module, "save_file", failing)
 
 
+@pytest.mark.parametrize("error", FULL, ids=["OSError", "SafetensorError"])
 @pytest.mark.parametrize("call", [0, 1, 2])
-def test_a_full_disk_loses_nothing_and_leaves_nothing(tmp_path, monkeypatch, call):
+def test_a_full_disk_loses_nothing_and_leaves_nothing(tmp_path, monkeypatch, call, error):
     state = moved_state()
     kept = write_checkpoint(tmp_path, state)
     state.step = 4
-    disk_is_full_from(call, monkeypatch)
+    disk_is_full_from(call, monkeypatch, error)
     with pytest.raises(
         TrainingError,
-        match=r"step-000004 cannot be written: .*No space left on device\. Nothing that was on the disk is lost "
+        match=r"step-000004 cannot be written: .*No space left on device.*\. Nothing that was on the disk is lost "
         r"\(step-000003 is intact\)\. Make room",
     ):
         write_checkpoint(tmp_path, state)
@@ -232,6 +241,17 @@ def test_a_model_writer_that_fails_is_reported_in_the_same_way(tmp_path):
     with pytest.raises(TrainingError, match=r"step-000003 cannot be written: The graph cannot be written\. Nothing"):
         write_checkpoint(tmp_path, moved_state(), save_model)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_under_the_model_writer_is_said_once(tmp_path):
+    def save_model(model, directory):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise ModelFileError("It could not be written. Nothing is lost.") from error
+
+    with pytest.raises(TrainingError, match=r"written: \[Errno \d+\] No space left on device\. Nothing that was on"):
+        write_checkpoint(tmp_path, moved_state(), save_model)
 
 
 def test_ctrl_c_while_writing_leaves_nothing(tmp_path):

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from rpganify.training.config import TrainConfig
+from rpganify.training.losses import Hinge
+from rpganify.training.order import DataOrder
+from rpganify.training.state import TrainingState
+from rpganify.training.training_step import TrainingStep
+from tests.unit.training.fakes import Critic, TinyPaths, digits, seeded
+
+
+class Watched:
+    """Hinge that notes the scores it is shown."""
+
+    wants_spectral_norm = True
+
+    def __init__(self):
+        self.losses, self.order = [], []
+
+    def discriminator(self, real_scores, fake_scores):
+        value = Hinge().discriminator(real_scores, fake_scores)
+        self.losses.append(value.item())
+        self.order.append("discriminator")
+        return value
+
+    def generator(self, fake_scores):
+        self.order.append("generator")
+        return Hinge().generator(fake_scores)
+
+    def penalty(self, discriminator, real, fake, generator):
+        self.shapes = real.shape, fake.shape
+        return torch.full((), 0.5 * len(self.losses))
+
+
+def step_with(loss, **settings):
+    config = TrainConfig(batch_size=8, **settings)
+    state = TrainingState.initial(seeded(TinyPaths), seeded(Critic, 1), config)
+    return state, TrainingStep(loss, digits(50), config, torch.device("cpu"))
+
+
+def test_a_step_is_d_steps_of_the_discriminator_and_one_of_the_generator():
+    loss = Watched()
+    state, step = step_with(loss, d_steps=3)
+    metrics = step(state)
+    assert loss.order == ["discriminator"] * 3 + ["generator"]
+    assert (state.step, state.position, metrics.step) == (1, 24, 1)
+    assert loss.shapes == ((8, 1, 8, 8), (8, 1, 8, 8))
+
+
+def test_the_discriminator_s_numbers_are_means_over_its_steps():
+    loss = Watched()
+    state, step = step_with(loss, d_steps=2)
+    metrics = step(state)
+    assert metrics.penalty == pytest.approx((0.5 + 1.0) / 2)
+    assert metrics.discriminator_loss == pytest.approx(sum(loss.losses) / 2 + 0.75)
+
+
+def test_real_images_come_in_the_order_of_the_seed_and_in_the_networks_range(monkeypatch):
+    state, step = step_with(Hinge(), d_steps=2, seed=5)
+    seen = []
+    monkeypatch.setattr(state.discriminator, "forward", record_into(seen, state.discriminator.forward))
+    step(state)
+    real = [seen[0], seen[2]]  # real, fake, real, fake, fake
+    indices = DataOrder(50, seed=5).indices(0, 16)
+    expected = digits(50).pixels[indices].float() / 127.5 - 1
+    torch.testing.assert_close(torch.cat(real), expected)
+
+
+def record_into(seen, forward):
+    def recording(images):
+        seen.append(images.detach().clone())
+        return forward(images)
+
+    return recording
+
+
+def test_the_times_of_a_step_add_up_to_its_speed():
+    state, step = step_with(Hinge(), d_steps=2)
+    metrics = step(state)
+    assert min(metrics.data_s, metrics.discriminator_s, metrics.generator_s) > 0
+    total = metrics.data_s + metrics.discriminator_s + metrics.generator_s
+    assert metrics.images_per_s == pytest.approx(16 / total, rel=1e-6)
