@@ -79,10 +79,14 @@ def train(
         int,
         typer.Option("--d-steps", metavar="NUMBER", help="Discriminator steps per generator step."),
     ] = 1,
-    generator_lr: Annotated[float, typer.Option("--generator-lr", metavar="NUMBER", help="Learning rate.")] = 0.25e-3,
+    lr: Annotated[float, typer.Option("--lr", metavar="NUMBER", help="Learning rate of both networks.")] = 0.25e-3,
+    generator_lr: Annotated[
+        float | None, typer.Option("--generator-lr", metavar="NUMBER", help="The generator's, in place of --lr.")
+    ] = None,
     discriminator_lr: Annotated[
-        float, typer.Option("--discriminator-lr", metavar="NUMBER", help="Learning rate.")
-    ] = 0.25e-3,
+        float | None,
+        typer.Option("--discriminator-lr", metavar="NUMBER", help="The discriminator's, in place of --lr."),
+    ] = None,
     diversity: Annotated[
         Diversity, typer.Option("--diversity", help="Block diversity loss; margin is the form of the authors' code.")
     ] = Diversity.PAPER,
@@ -131,8 +135,8 @@ def train(
     config = TrainConfig(
         steps=steps,
         batch_size=batch_size,
-        generator_lr=generator_lr,
-        discriminator_lr=discriminator_lr,
+        generator_lr=lr if generator_lr is None else generator_lr,
+        discriminator_lr=lr if discriminator_lr is None else discriminator_lr,
         d_steps=d_steps,
         loss=loss,
         loss_options=tuple(sorted(loss_options.items())),

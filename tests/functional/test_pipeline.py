@@ -219,3 +219,14 @@ def test_an_interrupted_training_is_saved_ends_with_130_and_says_how_to_go_on(co
     assert "stopped at step 2 of 50, saved. Repeat the command with --resume to go on." in result.stderr
     monkeypatch.setattr(TrainingTalk, "on_step", told)
     assert "from step 2 on" in converted.succeeds(*train[:-3], "4", "-o", "run", "--resume").stderr
+
+
+def test_one_learning_rate_serves_both_networks_unless_each_gets_its_own(converted):
+    train = ["train", "tiny_gan.rpgan", *TRAIN, "--steps", "1"]
+    converted.succeeds(*train, "-o", "one", "--lr", "0.001")
+    converted.succeeds(*train, "-o", "two", "--lr", "0.001", "--discriminator-lr", "0.002")
+    rates = []
+    for run in ("one", "two"):
+        settings = json.loads((converted.directory / run / "config.json").read_text())["settings"]
+        rates.append((settings["generator_lr"], settings["discriminator_lr"]))
+    assert rates == [(0.001, 0.001), (0.001, 0.002)]
