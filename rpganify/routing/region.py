@@ -71,6 +71,10 @@ class RoutedCall(nn.Module):
     def forward(self, route: Route, *operands: Any) -> Any:
         """Block values (a list, one entry per block present), or a tensor that carries the batch."""
         parts = {i: split(operands[i], axis, route) for i, axis in self._sliced.items()}
+        if route.order is not None:
+            for place in self._written:
+                # Autograd lets nobody write to the views that a split gives.
+                parts[place.index] = [part.clone() for part in parts[place.index]]
         results: list[Any] = []
         changed: dict[int, list[Tensor]] = {place.index: [] for place in self._written}
         for position, count in enumerate(route.counts):
@@ -81,10 +85,9 @@ class RoutedCall(nn.Module):
             results.append(self._run(chosen, count))
             for index in changed:
                 changed[index].append(chosen[index])
-        for place in self._written:
+        for place in self._written if route.order is not None else ():
             assert place.batch is not None
-            with torch.no_grad() if operands[place.index].is_leaf else torch.enable_grad():
-                operands[place.index].copy_(join(changed[place.index], place.batch, route))
+            operands[place.index].copy_(join(changed[place.index], place.batch, route))
         if self.result is None:
             return results
         if isinstance(self.result, BatchAxis):

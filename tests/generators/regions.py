@@ -275,6 +275,26 @@ class _MaskedConv(nn.Conv2d):
         return self._conv_forward(x, (self.weight - mean) * self.mask, self.bias)
 
 
+class WritesParametersInPlace(nn.Module):
+    """In-place arithmetic and item assignment with bare parameters, on activations and on a new tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(LATENT, 48)
+        self.gain = nn.Parameter(torch.rand(3, 1, 1) + 0.5)
+        self.corner = nn.Parameter(torch.randn(3))
+        self.start = nn.Parameter(torch.randn(3, 4))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.fc(z).view(-1, 3, 4, 4)
+        x *= self.gain
+        x[:, :, 0, 0] += self.corner
+        frame = torch.zeros(z.shape[0], 3, 4, 4)
+        frame[:, :, 1] = self.start
+        frame[:, :, :, 3].sub_(self.start.sin())
+        return torch.tanh(x + frame)
+
+
 CASES = (
     Case(EqualisedLayers, is_found=False),
     Case(EqualisedByHook),
@@ -286,4 +306,5 @@ CASES = (
     Case(ScalesAndMixes),
     Case(ParameterLists, is_found=False, buckets=("weights,biases",)),
     Case(MaskedLayer),
+    Case(WritesParametersInPlace),
 )
