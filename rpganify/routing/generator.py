@@ -52,16 +52,29 @@ def read_conditions(specs: tuple[InputSpec, ...], given: Mapping[str, Any], batc
         if spec.name in given:
             value = given[spec.name]
         elif spec.argument in given:
-            value = at_location(given[spec.argument], spec.location)
+            value = _part_of(given[spec.argument], spec)
         else:
             raise ConversionError(
                 f"This generator also needs {spec.name!r}, {spec.dtype} of shape {('N', *spec.shape)}: "
                 f"pass {spec.argument}=… after the paths."
             )
+        if not isinstance(value, Tensor) or value.dim() != len(spec.shape) + 1:
+            shown = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
+            raise ConversionError(f"{spec.name!r} is a tensor of shape {('N', *spec.shape)}; got {shown}.")
         if value.shape[0] != batch:
             raise ConversionError(f"{spec.name!r} holds {value.shape[0]} samples, but there are {batch} paths.")
         values.append(value)
     return values
+
+
+def _part_of(value: Any, spec: InputSpec) -> Any:
+    """What an argument holds in an input's place."""
+    try:
+        return at_location(value, spec.location)
+    except (LookupError, TypeError) as error:
+        raise ConversionError(
+            f"{spec.argument!r} holds no {spec.name!r}, {spec.dtype} of shape {('N', *spec.shape)}: {error}."
+        ) from error
 
 
 class RandomPathGenerator(nn.Module):

@@ -57,6 +57,14 @@ class RoutedLayer(nn.Module):
 
         return by_block(route, x, call, batch, result)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle takes: everything but the function, which kind and options give back."""
+        return {name: value for name, value in vars(self).items() if name != "_call"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._call = _block_call(LayerConfig(self.kind, self.config))
+
     def extra_repr(self) -> str:
         options = ", ".join(f"{name}={value}" for name, value in self.config.items())
         return f"{self.kind}, num_blocks={self.num_blocks}, {options}"
