@@ -14,6 +14,7 @@ from rpganify.conversion.operators import (
     OVERWRITES,
     RANDOM,
     TAKES_GENERATOR,
+    VIEWS,
     classify,
     functions,
 )
@@ -161,12 +162,29 @@ class _Emitter:
                 # Its operands came without gradients, its parameters did not.
                 self._annotate(node, one, (), result_number(one))
                 node = self.graph.call_method("detach", (node,))
+        elif self._is_needless_in_place(one):
+            # The memory is the author's concern, not the graph's; and backward may need what was there.
+            node = self._emit_function(one, args, {**kwargs, "inplace": False})
+            assert isinstance(one.outputs, Ref)
+            self.nodes[one.outputs.value] = self._describe(node, one.outputs.value)
+            self._annotate(node, one, (), one.outputs.value)
+            return
         else:
             node = self._emit_function(one, args, kwargs)
         self._annotate(node, one, one.written, result_number(one))
         if not one.is_grad:
             self.gradless.add(node)
         self._bind(one.outputs, node, one)
+
+    def _is_needless_in_place(self, call: Call) -> bool:
+        """Whether an activation with `inplace=True` may as well give a new tensor: nothing else sees its operand's memory."""
+        if call.kwargs.get("inplace") is not True or not isinstance(call.outputs, Ref) or not call.is_grad:
+            return False
+        number = call.outputs.value
+        if call.written not in ((), (number,)) or self.first.values[number].kind != "made":
+            return False
+        node = self.nodes.get(number)
+        return node is not None and not _shares_memory(node) and not any(_shares_memory(user) for user in node.users)
 
     def _emit_function(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
         assert call.function is not None
@@ -348,6 +366,8 @@ class _Emitter:
         if isinstance(one, (tuple, list)) and type(one) is type(two) and len(one) == len(two):
             parts = [self._match(a, b) for a, b in zip(one, two, strict=True)]
             return tuple(parts) if isinstance(one, tuple) else parts
+        if isinstance(one, (tuple, list)) and type(one) is type(two):
+            return self._match_repeated(list(one), list(two))
         if isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
             return {key: self._match(one[key], two[key]) for key in one}
         if isinstance(one, slice) and isinstance(two, slice):
@@ -369,6 +389,15 @@ class _Emitter:
             return one
         raise self._baked(f"{one!r} against {two!r}")
 
+    def _match_repeated(self, one: list[Any], two: list[Any]) -> fx.Node:
+        """A list that is as long as the batch: `N * [x]`, the only kind of which a graph knows every entry."""
+        period, rest = self._fit(len(one), len(two))
+        pattern = one[:period]
+        if rest or one != pattern * self.batches[0] or two != pattern * self.batches[1]:
+            raise self._baked(f"{len(one)} entries against {len(two)}")
+        parts = [self._match(a, b) for a, b in zip(pattern, two[:period], strict=True)]
+        return self.graph.call_function(functions()["operator.mul"], (parts, self._size((1, 0))))
+
     def _legacy_type(self, kind: Any) -> torch.dtype:
         name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
         dtype = _LEGACY_TYPES.get(name.rpartition(".")[2])
@@ -384,6 +413,12 @@ class _Emitter:
             f"{self._where()} has the batch size baked in: batch sizes {self.batches[0]} and {self.batches[1]} give "
             f"{difference}, which is no whole multiple of the batch. Take the size from the input (`x.size(0)`) there."
         )
+
+
+def _shares_memory(node: fx.Node) -> bool:
+    """Whether a node's tensor may lie in the memory of another node's."""
+    name = str(node.args[1]) if node.target is getattr else getattr(node.target, "__name__", str(node.target))
+    return name in VIEWS or name in ("chunk", "split", "tensor_split", "unbind", "expand_as", "contiguous", "to")
 
 
 def result_number(call: Call) -> int | None:

@@ -135,6 +135,12 @@ IGNORES_CONTENT = OVERWRITES - {"copy_"} | frozenset(
     """.split()
 )
 
+# Results of these share memory with their first operand: writing to one writes to the other.
+VIEWS = frozenset(
+    "detach view view_as reshape flatten squeeze unsqueeze transpose t permute select narrow expand data getitem T "
+    "movedim swapaxes unflatten".split()
+)
+
 # New tensors from nothing; without a device of their own they are made where the model is.
 FACTORIES = frozenset(
     """

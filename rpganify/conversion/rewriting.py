@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from rpganify.conversion.known import NORMS, build_layer
+from rpganify.conversion.operators import VIEWS
 from rpganify.errors import ConversionError, PlanError
 from rpganify.plan import Plan
 from rpganify.routing.blueprint import Blueprint
@@ -29,12 +30,6 @@ from rpganify.routing.region import (
     first_value,
     working_copies,
     write_back,
-)
-
-# Results of these share memory with their first operand: writing to one writes to the other.
-_VIEWS = frozenset(
-    "detach view view_as reshape flatten squeeze unsqueeze transpose t permute select narrow expand data getitem T "
-    "movedim swapaxes unflatten".split()
 )
 
 
@@ -156,7 +151,7 @@ def _memory_of(node: fx.Node) -> fx.Node:
     """The node whose memory a view shows."""
     while node.op in ("call_method", "call_function"):
         name = str(node.args[1]) if node.target is getattr else getattr(node.target, "__name__", str(node.target))
-        if name not in _VIEWS or not isinstance(node.args[0], fx.Node):
+        if name not in VIEWS or not isinstance(node.args[0], fx.Node):
             break
         node = node.args[0]
     return node
