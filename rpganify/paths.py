@@ -11,6 +11,8 @@ from torch import Tensor
 
 from rpganify.errors import PathError
 
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class PathSpace:
@@ -92,7 +94,7 @@ class PathSpace:
         Raises:
             PathError: wrong shape or type, or a block outside its bucket.
         """
-        if paths.dim() != 2 or paths.shape[1] != self.num_buckets or paths.dtype.is_floating_point:
+        if paths.dim() != 2 or paths.shape[1] != self.num_buckets or paths.dtype not in _INTEGERS:
             raise PathError(
                 f"Paths are integers of shape (N, {self.num_buckets}), one block per bucket; "
                 f"got {paths.dtype} {tuple(paths.shape)}. `rp.paths.sample(64)` draws some."
@@ -108,7 +110,7 @@ class PathSpace:
     def parse(self, text: str) -> Tensor:
         """The path printed as `text`, e.g. `3-17-0-22-5`: int64 `(num_buckets,)`."""
         parts = text.strip().split("-")
-        if not all(part.isdigit() for part in parts) or len(parts) != self.num_buckets:
+        if not all(part.isascii() and part.isdigit() for part in parts) or len(parts) != self.num_buckets:
             example = self.format(torch.tensor([m - 1 for m in self.num_blocks]))
             raise PathError(
                 f"{text!r} is no path of this model: it has {self.num_buckets} buckets, so a path is "

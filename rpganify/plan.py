@@ -117,12 +117,22 @@ class Plan:
         """
         try:
             buckets = tuple(
-                BucketSpec(str(b["name"]), tuple(str(layer) for layer in b["layers"]), int(b["num_blocks"]))
-                for b in data["buckets"]
+                BucketSpec(str(b["name"]), _names(b["layers"]), _count(b["num_blocks"])) for b in data["buckets"]
             )
-            shared = tuple(str(layer) for layer in data.get("shared", ()))
-            return cls(buckets, shared, data.get("norm", "shared"), data.get("init", "fresh"))
+            return cls(buckets, _names(data.get("shared", [])), data.get("norm", "shared"), data.get("init", "fresh"))
         except (KeyError, TypeError, AttributeError) as error:
             raise PlanError(
                 f"This is no plan: {error!r}. A plan is what `rpganify convert … --write-plan plan.json` writes."
             ) from error
+
+
+def _names(data: Any) -> tuple[str, ...]:
+    if not isinstance(data, (list, tuple)) or not all(isinstance(name, str) for name in data):
+        raise TypeError(f"a list of layer names is needed, not {data!r}")
+    return tuple(data)
+
+
+def _count(data: Any) -> int:
+    if not isinstance(data, int) or isinstance(data, bool):
+        raise TypeError(f"num_blocks is a whole number, not {data!r}")
+    return data

@@ -26,7 +26,9 @@ def map_leaves(structure: Any, change: Callable[[Any], Any]) -> Any:
     return change(structure)
 
 
-def leaves_with_location(structure: Any, location: tuple[int | str, ...] = ()) -> Iterator[tuple[tuple[int | str, ...], Any]]:
+def leaves_with_location(
+    structure: Any, location: tuple[int | str, ...] = ()
+) -> Iterator[tuple[tuple[int | str, ...], Any]]:
     """Every leaf with its location: the keys and indices that lead to it, e.g. `("fake", 0)`."""
     if isinstance(structure, (tuple, list)):
         for index, item in enumerate(structure):

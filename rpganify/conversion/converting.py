@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.conversion.copying import copy_generator
+from rpganify.conversion.dependence import find_block_dependence, find_ties
 from rpganify.conversion.inputs import Example
 from rpganify.conversion.layering import make_blueprint
 from rpganify.conversion.planning import CONTAINERS, DEFAULT_BLOCKS, Stage, make_plan, natural_stages
 from rpganify.conversion.probing import find_example
 from rpganify.conversion.replication import fill_blocks, source_tensors, tensors_by_name
-from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator, find_block_dependence
+from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator
 from rpganify.conversion.tracing import trace
 from rpganify.conversion.verification import Verification, verify_recording, verify_routing
 from rpganify.errors import PlanError, closest
@@ -42,7 +43,7 @@ class Inspection:
 
     def stages(self, norm: NormMode = "shared") -> list[Stage]:
         """The generator's natural stages."""
-        return natural_stages(self.blueprint.layers, self.containers, norm)
+        return natural_stages(self.blueprint.layers, self.containers, norm, find_ties(self.blueprint))
 
     def plan(
         self,
@@ -56,7 +57,8 @@ class Inspection:
         Raises:
             PlanError: see `planning.make_plan`.
         """
-        return make_plan(self.blueprint.layers, self.containers, buckets, blocks, norm, init)
+        ties = find_ties(self.blueprint)
+        return make_plan(self.blueprint.layers, self.containers, buckets, blocks, norm, init, ties)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,28 +8,30 @@ import torch
 from torch import Tensor, fx
 
 from rpganify.conversion.inputs import Example
+from rpganify.conversion.operands import (
+    LEGACY_TYPES,
+    Size,
+    collect,
+    flat,
+    has_ref,
+    is_inner,
+    python_number,
+    result_number,
+    shares_memory,
+)
 from rpganify.conversion.operators import (
     FACTORIES,
     LIKE_DRAWS,
     OVERWRITES,
     RANDOM,
     TAKES_GENERATOR,
-    VIEWS,
     classify,
     functions,
 )
 from rpganify.conversion.recording import Call, Place, Recording, Ref, Value
 from rpganify.errors import ConversionError
 
-# Size of one dimension at batch size N: (a, b) stands for a * N + b.
-Size = tuple[int, int]
 CONSTANTS = "lifted_constants"
-
-_LEGACY_TYPES = {
-    "FloatTensor": torch.float32, "DoubleTensor": torch.float64, "HalfTensor": torch.float16,
-    "BFloat16Tensor": torch.bfloat16, "LongTensor": torch.int64, "IntTensor": torch.int32,
-    "ShortTensor": torch.int16, "CharTensor": torch.int8, "ByteTensor": torch.uint8, "BoolTensor": torch.bool,
-}  # fmt: skip
 
 
 def emit_graph(
@@ -114,24 +116,24 @@ class _Emitter:
     def _needed_calls(self) -> list[bool]:
         """Which calls the result, a state tensor or the random sequence depends on."""
         used: set[int] = set()
-        _collect(self.first.outputs, used)
+        collect(self.first.outputs, used)
         used.update(self._rebound().values())
         needed = [False] * len(self.first.calls)
         for index in range(len(self.first.calls) - 1, -1, -1):
             call = self.first.calls[index]
             made: set[int] = set()
-            _collect(call.outputs, made)
+            collect(call.outputs, made)
             is_draw = getattr(call.function, "__name__", "") in RANDOM
             if made & used or call.written or is_draw or call.layer is not None:
                 needed[index] = True
-                _collect((call.args, call.kwargs), used)
+                collect((call.args, call.kwargs), used)
         return needed
 
     def _rebound(self) -> dict[str, int]:
         """State that the forward pass replaced by a new tensor, where that tensor carries over to the next call."""
         read: set[int] = set()
         for call in self.first.calls:
-            _collect((call.args, call.kwargs), read)
+            collect((call.args, call.kwargs), read)
         state = {v.name: i for i, v in enumerate(self.first.values) if v.kind == "state"}
         # What is recomputed before every use (weight norm's `weight`) was never read in its old value.
         return {name: number for name, number in self.first.rebound.items() if state[name] in read}
@@ -184,7 +186,7 @@ class _Emitter:
         if call.written not in ((), (number,)) or self.first.values[number].kind != "made":
             return False
         node = self.nodes.get(number)
-        return node is not None and not _shares_memory(node) and not any(_shares_memory(user) for user in node.users)
+        return node is not None and not shares_memory(node) and not any(shares_memory(user) for user in node.users)
 
     def _emit_function(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
         assert call.function is not None
@@ -204,11 +206,7 @@ class _Emitter:
             node = self.graph.call_function(call.function, args, kwargs)
             node.meta["foreign"] = name
             return node
-        if (
-            short in FACTORIES
-            and kwargs.get("device") is None
-            and not any(isinstance(a, Ref) for a in _flat(call.args))
-        ):
+        if short in FACTORIES and kwargs.get("device") is None and not any(isinstance(a, Ref) for a in flat(call.args)):
             kwargs = {**kwargs, "device": self.device}
         return self.graph.call_function(functions()[name], args, kwargs)
 
@@ -230,7 +228,7 @@ class _Emitter:
                 self.nodes[outputs.value] = node
         elif isinstance(outputs, (tuple, list)):
             for index, part in enumerate(outputs):
-                if _has_ref(part):
+                if has_ref(part):
                     item = self.graph.call_function(functions()["operator.getitem"], (node, index))
                     self._annotate(item, None, (), part.value if isinstance(part, Ref) else None)
                     if node in self.gradless:
@@ -262,7 +260,7 @@ class _Emitter:
         node.meta["shape"] = self._shape(number)
         node.meta["dtype"] = self.first.values[number].tensor.dtype
         axes = [axis for axis, (factor, _) in enumerate(node.meta["shape"]) if factor > 1]
-        if len(axes) == 1 and _is_inner(self.second.values[number].tensor, axes[0], self.batches):
+        if len(axes) == 1 and is_inner(self.second.values[number].tensor, axes[0], self.batches):
             node.meta["is_inner"] = True
         return node
 
@@ -374,7 +372,7 @@ class _Emitter:
             return slice(
                 self._match(one.start, two.start), self._match(one.stop, two.stop), self._match(one.step, two.step)
             )
-        one, two = _python_number(one), _python_number(two)
+        one, two = python_number(one), python_number(two)
         if isinstance(one, torch.device):
             return self.device
         if isinstance(one, int) and isinstance(two, int) and not isinstance(one, bool):
@@ -400,7 +398,7 @@ class _Emitter:
 
     def _legacy_type(self, kind: Any) -> torch.dtype:
         name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
-        dtype = _LEGACY_TYPES.get(name.rpartition(".")[2])
+        dtype = LEGACY_TYPES.get(name.rpartition(".")[2])
         if dtype is None:
             raise ConversionError(f"{self._where()} takes {kind!r}, which a graph cannot hold.")
         return dtype
@@ -413,54 +411,3 @@ class _Emitter:
             f"{self._where()} has the batch size baked in: batch sizes {self.batches[0]} and {self.batches[1]} give "
             f"{difference}, which is no whole multiple of the batch. Take the size from the input (`x.size(0)`) there."
         )
-
-
-def _shares_memory(node: fx.Node) -> bool:
-    """Whether a node's tensor may lie in the memory of another node's."""
-    name = str(node.args[1]) if node.target is getattr else getattr(node.target, "__name__", str(node.target))
-    return name in VIEWS or name in ("chunk", "split", "tensor_split", "unbind", "expand_as", "contiguous", "to")
-
-
-def result_number(call: Call) -> int | None:
-    """Number of a call's result if that is one tensor."""
-    return call.outputs.value if isinstance(call.outputs, Ref) else None
-
-
-def _is_inner(tensor: Tensor, axis: int, batches: tuple[int, int]) -> bool:
-    """Whether an axis of several entries per sample counts the samples fastest.
-
-    The second record's samples are the first one's, twice: samples i and i + batches[0] are equal. The order of
-    entries under which they look equal is the one.
-    """
-    if not tensor.is_floating_point() or tensor.shape[axis] % batches[1]:
-        return False
-    period, values = batches[0], tensor.detach().float()
-    outer = values.unflatten(axis, (batches[1], -1)).movedim(axis, 0)
-    inner = values.unflatten(axis, (-1, batches[1])).movedim(axis + 1, 0)
-    apart_outer, apart_inner = (
-        (order[:-period] - order[period:]).abs().nan_to_num().sum().item() for order in (outer, inner)
-    )
-    return bool(apart_inner < 0.5 * apart_outer)
-
-
-def _python_number(leaf: Any) -> Any:
-    """numpy's numbers as Python's; generated code could not name them."""
-    return leaf.item() if type(leaf).__module__ == "numpy" and hasattr(leaf, "item") and leaf.ndim == 0 else leaf
-
-
-def _flat(structure: Any) -> list[Any]:
-    if isinstance(structure, (tuple, list)):
-        return [leaf for part in structure for leaf in _flat(part)]
-    if isinstance(structure, dict):
-        return [leaf for part in structure.values() for leaf in _flat(part)]
-    if isinstance(structure, slice):
-        return [leaf for part in (structure.start, structure.stop, structure.step) for leaf in _flat(part)]
-    return [structure]
-
-
-def _has_ref(structure: Any) -> bool:
-    return any(isinstance(leaf, Ref) for leaf in _flat(structure))
-
-
-def _collect(structure: Any, into: set[int]) -> None:
-    into.update(leaf.value for leaf in _flat(structure) if isinstance(leaf, Ref))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rpganify.conversion.selection import select_layers
@@ -35,6 +35,7 @@ def make_plan(
     blocks: int | Sequence[int],
     norm: NormMode = "shared",
     init: InitMode = "fresh",
+    ties: Sequence[frozenset[str]] = (),
 ) -> Plan:
     """The plan for these layers.
 
@@ -43,14 +44,16 @@ def make_plan(
         containers: names of modules that only hold others in a row (Sequential, ModuleList).
         buckets: how many; or one selection each (`select_layers`); None takes the natural stages.
         blocks: one number for all buckets, or one each.
+        ties: layers that have to be in one bucket; automatic buckets keep them together.
     Raises:
         PlanError: selections that match nothing or overlap, more buckets than layers, wrong block counts.
     """
-    stages = natural_stages(layers, containers, norm)
+    stages = natural_stages(layers, containers, norm, ties)
     if buckets is None:
         groups = [(stage.name, stage.layers) for stage in stages]
     elif isinstance(buckets, int):
-        groups = [(_joined_name(group), _layers_of(group, layers)) for group in group_stages(stages, layers, buckets)]
+        grouped = group_stages(stages, layers, buckets, ties)
+        groups = [(_joined_name(group), _layers_of(group, layers)) for group in grouped]
     else:
         if not buckets:
             raise PlanError("The list of buckets is empty; name at least one layer, or a number of buckets.")
@@ -74,13 +77,21 @@ def _block_counts(blocks: int | Sequence[int], num_buckets: int) -> list[int]:
     return counts
 
 
-def natural_stages(layers: Sequence[Layer], containers: frozenset[str], norm: NormMode) -> list[Stage]:
+def natural_stages(
+    layers: Sequence[Layer], containers: frozenset[str], norm: NormMode, ties: Sequence[frozenset[str]] = ()
+) -> list[Stage]:
     """The generator's stages: its parametric top-level children, with the items of Sequentials apart.
 
     With norms per block each norm layer belongs to the stage of the layer before it.
+
+    Args:
+        ties: layers that have to stay together; they are where the first of them is.
     """
     routable = [layer.name for layer in layers if not layer.is_norm]
+    followers = _followers(routable, ties)
+    routable = [name for name in routable if name not in followers]
     stages = [Stage(name or "(generator)", names) for name, names in _children("", routable, containers)]
+    stages = [_with_followers(stage, followers, layers) for stage in stages]
     if norm == "shared" or not stages:
         return stages
     members = {name: index for index, stage in enumerate(stages) for name in stage.layers}
@@ -116,12 +127,30 @@ def _children(prefix: str, names: Sequence[str], containers: frozenset[str]) -> 
     return found
 
 
-def group_stages(stages: Sequence[Stage], layers: Sequence[Layer], num_buckets: int) -> list[list[Stage]]:
+def _followers(names: Sequence[str], ties: Sequence[frozenset[str]]) -> dict[str, str]:
+    """Layer -> the first of those that it is tied to, for all but that one."""
+    found: dict[str, str] = {}
+    for tie in ties:
+        first, *rest = [name for name in names if name in tie] or [""]
+        found.update({name: first for name in rest})
+    return found
+
+
+def _with_followers(stage: Stage, followers: Mapping[str, str], layers: Sequence[Layer]) -> Stage:
+    chosen = {*stage.layers, *(name for name, first in followers.items() if first in stage.layers)}
+    return Stage(stage.name, tuple(layer.name for layer in layers if layer.name in chosen))
+
+
+def group_stages(
+    stages: Sequence[Stage], layers: Sequence[Layer], num_buckets: int, ties: Sequence[frozenset[str]] = ()
+) -> list[list[Stage]]:
     """The stages as `num_buckets` groups of neighbours; stages are split where there are too few of them.
 
     Raises:
         PlanError: fewer layers than buckets, or no bucket asked for.
     """
+    followers = _followers([name for stage in stages for name in stage.layers], ties)
+    stages = [Stage(s.name, tuple(name for name in s.layers if name not in followers)) for s in stages]
     available = sum(len(stage.layers) for stage in stages)
     if num_buckets < 1:
         raise PlanError(f"A conversion needs at least 1 bucket, got {num_buckets}.")
@@ -141,7 +170,7 @@ def group_stages(stages: Sequence[Stage], layers: Sequence[Layer], num_buckets: 
         weights = [sum(sizes[name] for stage in group for name in stage.layers) for group in groups]
         index = min(range(len(groups) - 1), key=lambda i: (weights[i] + weights[i + 1], i))
         groups[index : index + 2] = [groups[index] + groups[index + 1]]
-    return groups
+    return [[_with_followers(stage, followers, layers) for stage in group] for group in groups]
 
 
 def _split(stage: Stage) -> list[Stage]:

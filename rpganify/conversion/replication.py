@@ -13,7 +13,8 @@ from rpganify.plan import InitMode
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator
 
-# Noise of a jittered block, as a share of the standard deviation of the tensor's own values.
+# Noise of a jittered block, as a share of the standard deviation of the tensor's own values; of their size where they
+# are all equal. What is zero stays zero: nothing says how large it will be.
 JITTER = 0.1
 
 
@@ -66,10 +67,15 @@ def _newborn(
         return fresh[name]
     if init == "fresh" and values.numel() > 1:
         return values.flatten()[torch.randperm(values.numel(), generator=draws)].view(values.shape)
-    if init == "jitter" and values.is_floating_point() and values.numel() > 1:
+    if init == "jitter" and values.is_floating_point():
         noise = torch.randn(values.shape, generator=draws, dtype=values.dtype)
-        return values + JITTER * values.std() * noise
+        return values + JITTER * _spread(values) * noise
     return values
+
+
+def _spread(values: Tensor) -> Tensor:
+    deviation = values.std(correction=0)
+    return deviation if deviation > 0 else values.mean().abs()
 
 
 def tensors_by_name(model: nn.Module) -> dict[str, Tensor]:

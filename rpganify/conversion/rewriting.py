@@ -7,15 +7,14 @@ runs this pass again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from rpganify.conversion.known import NORMS, build_layer
-from rpganify.conversion.operators import VIEWS
-from rpganify.errors import ConversionError, PlanError
+from rpganify.conversion.dependence import BlockDependence, carries_batch, find_block_dependence, memory_of
+from rpganify.conversion.known import build_layer
+from rpganify.errors import ConversionError
 from rpganify.plan import Plan
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
@@ -31,19 +30,6 @@ from rpganify.routing.region import (
     working_copies,
     write_back,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BlockDependence:
-    """Which tensors and graph nodes differ from block to block.
-
-    Args:
-        tensors: name -> bucket, of every tensor with a block axis.
-        nodes: node -> bucket, of every node that gives block values.
-    """
-
-    tensors: Mapping[str, int]
-    nodes: Mapping[fx.Node, int]
 
 
 def build_random_path_generator(blueprint: Blueprint) -> RandomPathGenerator:
@@ -70,99 +56,6 @@ def build_standard_generator(blueprint: Blueprint) -> StandardGenerator:
     """The plain generator with memory for its tensors, which are not filled."""
     programs = [Program(graph) for graph in blueprint.graphs()]
     return StandardGenerator(blueprint, programs[0], programs[-1], _build_tensors(blueprint, {}))
-
-
-def find_block_dependence(blueprint: Blueprint, plan: Plan) -> BlockDependence:
-    """Follows the buckets' parameters through the graphs up to where they meet the samples.
-
-    Raises:
-        PlanError: parameters of two buckets meet there.
-    """
-    tensors: dict[str, int] = {}
-    for layer in blueprint.layers:
-        bucket = plan.bucket_of(layer.name)
-        if bucket is None:
-            continue
-        for name in layer.parameters:
-            if tensors.setdefault(name, bucket) != bucket:
-                other = next(one for one in blueprint.layers if name in one.parameters and one is not layer)
-                raise PlanError(
-                    f"Layers {other.name!r} and {layer.name!r} share the parameter {name!r} but are in buckets "
-                    f"{plan.buckets[tensors[name]].name!r} and {plan.buckets[bucket].name!r}. Put them into one bucket."
-                )
-        if layer.name in blueprint.layer_configs and blueprint.layer_configs[layer.name].kind in NORMS:
-            statistics = (f"{layer.name}.{n}" for n in ("running_mean", "running_var", "num_batches_tracked"))
-            tensors.update({name: bucket for name in statistics if name in blueprint.tensors})
-    for layer in blueprint.layers:
-        if plan.bucket_of(layer.name) is None and (tied := [n for n in layer.parameters if n in tensors]):
-            raise PlanError(
-                f"Layer {layer.name!r} is shared by all paths, but its parameter {tied[0]!r} also belongs to bucket "
-                f"{plan.buckets[tensors[tied[0]]].name!r}. Add {layer.name!r} to that bucket."
-            )
-    while True:
-        nodes: dict[fx.Node, int] = {}
-        written: dict[str, int] = {}
-        for graph in blueprint.graphs():
-            _follow(graph, blueprint, plan, tensors, nodes, written)
-        if written.keys() <= tensors.keys():
-            return BlockDependence(tensors, nodes)
-        # A buffer that a block's values are written into becomes one per block, and its readers follow.
-        tensors.update(written)
-
-
-def _follow(
-    graph: fx.Graph,
-    blueprint: Blueprint,
-    plan: Plan,
-    tensors: Mapping[str, int],
-    nodes: dict[fx.Node, int],
-    written: dict[str, int],
-) -> None:
-    for node in graph.nodes:
-        if node.op == "get_attr" and str(node.target) in tensors:
-            nodes[node] = tensors[str(node.target)]
-        elif node.op in ("call_function", "call_method"):
-            buckets = {nodes[operand] for operand in node.all_input_nodes if operand in nodes}
-            if len(buckets) > 1:
-                one, two = sorted(buckets)[:2]
-                raise PlanError(
-                    f"Parameters of buckets {plan.buckets[one].name!r} and {plan.buckets[two].name!r} are combined "
-                    f"({node.meta.get('place') or node.name}) before they meet a sample. Put their layers into one bucket."
-                )
-            if not buckets:
-                continue
-            bucket = buckets.pop()
-            if not _carries_batch(node):
-                nodes[node] = bucket
-            for target in node.meta.get("written", ()):
-                root = _memory_of(target)
-                if root in nodes or _carries_batch(root):
-                    continue
-                name = str(root.target)
-                if root.op != "get_attr" or blueprint.tensors[name].role == "parameter":
-                    raise ConversionError(
-                        f"Values of bucket {plan.buckets[bucket].name!r} are written into a tensor that all its blocks "
-                        f"share ({node.meta.get('place') or node.name}). Make it a buffer of the module that writes it."
-                    )
-                written[name] = bucket
-
-
-def _memory_of(node: fx.Node) -> fx.Node:
-    """The node whose memory a view shows."""
-    while node.op in ("call_method", "call_function"):
-        name = str(node.args[1]) if node.target is getattr else getattr(node.target, "__name__", str(node.target))
-        if name not in VIEWS or not isinstance(node.args[0], fx.Node):
-            break
-        node = node.args[0]
-    return node
-
-
-def _carries_batch(node: fx.Node) -> bool | None:
-    """Whether a node's tensors have a batch axis; None if it gives no tensor."""
-    shapes = [node.meta["shape"]] if "shape" in node.meta else [s for s in node.meta.get("shapes", ()) if s is not None]
-    if not shapes:
-        return None
-    return any(factor for shape in shapes for factor, _ in shape)
 
 
 def _build_tensors(blueprint: Blueprint, stacked: Mapping[str, int]) -> nn.Module:
@@ -301,7 +194,7 @@ class _Rewriter:
             self.new[node] = self._call(getattr, value, node.args[1])
             return
         gives_blocks = node in self.dependence.nodes
-        meets_batch = not gives_blocks or any(_carries_batch(operand) for operand in node.all_input_nodes)
+        meets_batch = not gives_blocks or any(carries_batch(operand) for operand in node.all_input_nodes)
         operands: dict[fx.Node, int] = {}
 
         def place(operand: fx.Node) -> Any:
@@ -335,7 +228,7 @@ class _Rewriter:
         )
 
     def _batch_axis(self, operand: fx.Node, node: fx.Node) -> BatchAxis | None:
-        if not _carries_batch(operand) or "shape" not in operand.meta:
+        if not carries_batch(operand) or "shape" not in operand.meta:
             return None
         return self._axis_of(operand.meta["shape"], node, operand.meta.get("is_inner", False))
 
@@ -361,7 +254,7 @@ class _Rewriter:
     def _is_changed(self, name: str) -> bool:
         return (
             any(
-                _memory_of(target).op == "get_attr" and str(_memory_of(target).target) == name
+                memory_of(target).op == "get_attr" and str(memory_of(target).target) == name
                 for node in self.source.nodes
                 for target in node.meta.get("written", ())
             )

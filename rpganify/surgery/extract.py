@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from rpganify.conversion.dependence import find_block_dependence
 from rpganify.conversion.operators import functions
 from rpganify.conversion.replication import tensors_by_name
-from rpganify.conversion.rewriting import build_standard_generator, find_block_dependence
+from rpganify.conversion.rewriting import build_standard_generator
 from rpganify.routing.blueprint import Blueprint, InputSpec
 from rpganify.routing.generator import RandomPathGenerator
 
