@@ -62,7 +62,7 @@ def extract(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> nn.Modu
         for name, tensor in tensors_by_name(plain).items():
             tensor.copy_(values[name])
     graph = blueprint.train_graph if model.training else blueprint.eval_graph
-    module = fx.GraphModule(plain, _with_original_signature(blueprint, graph), class_name=blueprint.name)
+    module = fx.GraphModule(plain._tensors, _with_original_signature(blueprint, graph), class_name=blueprint.name)
     _complete_state(module, plain, blueprint)
     return module.to(model.Z.device).train(model.training)
 
