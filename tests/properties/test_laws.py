@@ -1,0 +1,120 @@
+"""The laws of a converted generator, for random generators, buckets, blocks and paths."""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import rpganify
+from rpganify.plan import Plan
+from rpganify.surgery.extract import extract_tensors
+from tests.properties.generators import Drawn, conversions, routable, with_paths
+
+# A conversion takes some 30 ms: few examples of every law, all drawn from one seed.
+law = settings(
+    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    # float32 sums of at most 36 products in another order.
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@law
+@given(with_paths())
+def test_routing_through_copies_of_one_block_changes_nothing(drawn_paths: tuple[Drawn, Tensor]) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped(init="copy")
+    z = model.Z.detach().expand(len(paths), -1)
+    close(model(paths), copy.deepcopy(drawn.original).eval()(z))
+
+
+@law
+@given(with_paths())
+def test_a_batch_equals_its_samples_one_by_one(drawn_paths: tuple[Drawn, Tensor]) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped()
+    close(model(paths), torch.cat([model(path[None]) for path in paths]))
+
+
+@law
+@given(with_paths(), st.randoms(use_true_random=False))
+def test_permuting_samples_permutes_images(drawn_paths: tuple[Drawn, Tensor], chance: object) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped()
+    order = list(range(len(paths)))
+    chance.shuffle(order)  # type: ignore[attr-defined]
+    close(model(paths[order]), model(paths)[order])
+
+
+@law
+@given(with_paths())
+def test_saving_then_loading_is_the_identity(drawn_paths: tuple[Drawn, Tensor]) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped()
+    with tempfile.TemporaryDirectory() as folder:
+        again = rpganify.load(rpganify.save(model, Path(folder) / "m.rpgan"))
+    assert again.plan == model.plan  # type: ignore[union-attr]
+    assert torch.equal(again(paths), model(paths))
+    ours, theirs = again.state_dict(), model.state_dict()
+    assert list(ours) == list(theirs) and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@law
+@given(with_paths(max_paths=2))
+def test_an_extracted_path_and_the_original_class_with_its_tensors_equal_that_path(
+    drawn_paths: tuple[Drawn, Tensor],
+) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped()
+    for path in paths:
+        close(rpganify.extract(model, path)(model.Z), model(path[None]))
+        original = copy.deepcopy(drawn.original).eval()
+        original.load_state_dict(extract_tensors(model, path))
+        close(original(model.Z), model(path[None]))
+
+
+@law
+@given(conversions())
+def test_the_first_block_of_every_bucket_is_the_generator_as_it_was_given(drawn: Drawn) -> None:
+    model = drawn.wrapped()
+    found = extract_tensors(model, [0] * model.paths.num_buckets)
+    expected = drawn.original.state_dict()
+    assert set(found) == set(expected) and all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@law
+@given(conversions())
+def test_a_plan_survives_json_and_names_every_layer_once(drawn: Drawn) -> None:
+    model = drawn.wrapped()
+    plan = model.plan
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    named = [layer for bucket in plan.buckets for layer in bucket.layers] + list(plan.shared)
+    assert sorted(named) == sorted(layer.name for layer in model.blueprint.layers)
+    wanted = [
+        {n for n, b in zip(routable(drawn.original, drawn.norm), drawn.assignment, strict=True) if b == index}
+        for index in range(plan.num_buckets)
+    ]
+    assert [set(bucket.layers) for bucket in plan.buckets] == wanted
+
+
+@law
+@given(with_paths(max_paths=3))
+def test_a_sample_gives_gradients_to_its_own_blocks_only(drawn_paths: tuple[Drawn, Tensor]) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped()
+    model(paths).square().sum().backward()
+    for bucket in range(model.paths.num_buckets):
+        absent = sorted(set(range(drawn.num_blocks[bucket])) - set(paths[:, bucket].tolist()))
+        for name, parameter in model.bucket_parameters(bucket).items():
+            assert parameter.shape[0] == drawn.num_blocks[bucket]
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all() and not parameter.grad[absent].any(), name
