@@ -19,9 +19,9 @@ demo: environment
 	rm -rf $(DEMO)
 	$(BIN)/rpganify inspect examples/my_gan.py
 	$(BIN)/rpganify convert examples/my_gan.py --buckets 5 --blocks 10 -o $(DEMO)/my_gan.rpgan
-	$(BIN)/rpganify train $(DEMO)/my_gan.rpgan --data digits --loss hinge --steps 1000 -o $(DEMO)/run
+	$(BIN)/rpganify train $(DEMO)/my_gan.rpgan --data digits --loss hinge --steps 500 --lr 1e-3 -o $(DEMO)/run
 	$(BIN)/rpganify sample $(DEMO)/run -n 64 -o $(DEMO)/grid.png
-	$(BIN)/rpganify sample $(DEMO)/run --vary 1 -o $(DEMO)/bucket1.png
+	$(BIN)/rpganify sample $(DEMO)/run --path 3-7-0-2-5 --vary 1 -o $(DEMO)/bucket1.png
 	$(BIN)/rpganify analyze $(DEMO)/run variations diversity -o $(DEMO)/report
 	@echo
 	@echo "Made in $(DEMO):"
