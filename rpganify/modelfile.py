@@ -7,7 +7,11 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,10 +19,17 @@ from safetensors.torch import save_file
 
 from rpganify.conversion.graph_data import blueprint_from_json, blueprint_to_json
 from rpganify.conversion.replication import tensors_by_name
-from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator
-from rpganify.errors import ModelFileError
+from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator, model_tensors
+from rpganify.errors import ModelFileError, RpganifyError
+from rpganify.routing.blueprint import Blueprint, TensorSpec
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
+# How a safetensors file names its types.
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+    "C64": torch.complex64,
+}  # fmt: skip
 GRAPH, TENSORS = "graph.json", "generator.safetensors"
 Model = RandomPathGenerator | StandardGenerator
 
@@ -44,7 +55,7 @@ def save_model(model: Model, directory: Path | str, *, overwrite: bool = False) 
             raise ModelFileError(
                 f"{directory} exists and is not an rpganify model; it is not replaced. Choose another name."
             )
-    graph = json.dumps(blueprint_to_json(model.blueprint), indent=1)
+    graph = json.dumps(blueprint_to_json(_as_it_is(model)), indent=1)
     parent = directory.absolute().parent
     aside: Path | None = None
     try:
@@ -74,18 +85,43 @@ def load_model(directory: Path | str) -> Model:
         ModelFileError: there is none, it is damaged, foreign, or from a newer rpganify.
     """
     directory = find_model(Path(directory))
+    data = _read_graph(directory / GRAPH)
     try:
-        data = json.loads((directory / GRAPH).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{directory / GRAPH} cannot be read: {error}. Take another copy of the model.") from error
-    if not isinstance(data, dict):
-        raise ModelFileError(f"{directory / GRAPH} is not of an rpganify model.")
-    blueprint = blueprint_from_json(data)
-    model: Model = (
-        build_standard_generator(blueprint) if blueprint.plan is None else build_random_path_generator(blueprint)
-    )
+        blueprint = blueprint_from_json(data)
+        # Before there is memory for them: a damaged graph may ask for any amount.
+        _check_tensors(directory / TENSORS, model_tensors(blueprint))
+        model: Model = (
+            build_standard_generator(blueprint) if blueprint.plan is None else build_random_path_generator(blueprint)
+        )
+    except RpganifyError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise ModelFileError(
+            f"{directory / GRAPH} is damaged: {type(error).__name__}: {reason}. Take another copy of the model."
+        ) from error
     _fill(model, directory / TENSORS)
     return model.eval()
+
+
+def _read_graph(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{file} cannot be read: {error}. Take another copy of the model.") from error
+    if not isinstance(data, dict):
+        raise ModelFileError(f"{file} is not of an rpganify model.")
+    return data
+
+
+def _as_it_is(model: Model) -> Blueprint:
+    """The blueprint with the types that the tensors have by now (`model.double()`)."""
+    actual = tensors_by_name(model)
+    tensors = {name: replace(spec, dtype=actual[name].dtype) for name, spec in model.blueprint.tensors.items()}
+    inputs = model.blueprint.inputs
+    if "Z" in actual:
+        inputs = tuple(replace(spec, dtype=actual["Z"].dtype) if spec.is_latent else spec for spec in inputs)
+    return replace(model.blueprint, tensors=tensors, inputs=inputs)
 
 
 def find_model(directory: Path) -> Path:
@@ -111,22 +147,31 @@ def find_model(directory: Path) -> Path:
     )
 
 
+def _check_tensors(file: Path, expected: Mapping[str, TensorSpec]) -> None:
+    with _reading(file) as stored:
+        odd = sorted(set(stored.keys()) ^ set(expected))
+        if odd:
+            raise ModelFileError(f"{file} does not fit its {GRAPH}: {odd[0]!r} is in one of them only.")
+        for name, spec in expected.items():
+            part = stored.get_slice(name)
+            shape, kind = tuple(part.get_shape()), _DTYPES.get(part.get_dtype(), part.get_dtype())
+            if shape != spec.shape or kind != spec.dtype:
+                raise ModelFileError(
+                    f"{file} does not fit its {GRAPH}: {name!r} is {kind} {shape} instead of {spec.dtype} {spec.shape}."
+                )
+
+
 def _fill(model: Model, file: Path) -> None:
+    with _reading(file) as stored, torch.no_grad():
+        for name, target in tensors_by_name(model).items():
+            target.copy_(stored.get_tensor(name))
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[Any]:
     try:
-        with safe_open(file, framework="pt") as stored, torch.no_grad():
-            names = set(stored.keys())
-            targets = tensors_by_name(model)
-            if names != set(targets):
-                odd = sorted(names ^ set(targets))[0]
-                raise ModelFileError(f"{file} does not fit its {GRAPH}: {odd!r} is in one of them only.")
-            for name, target in targets.items():
-                values = stored.get_tensor(name)
-                if values.shape != target.shape or values.dtype != target.dtype:
-                    raise ModelFileError(
-                        f"{file} does not fit its {GRAPH}: {name!r} is {values.dtype} {tuple(values.shape)} instead of "
-                        f"{target.dtype} {tuple(target.shape)}."
-                    )
-                target.copy_(values)
+        with safe_open(file, framework="pt") as stored:
+            yield stored
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
             f"{file} is damaged or missing ({error}). Take another copy of the model, or the run's previous checkpoint."

@@ -39,6 +39,7 @@ class Example:
     def at_batch(self, batch: int) -> dict[str, Any]:
         """The arguments at another batch size; latents are drawn anew, and samples repeat after `DISTINCT`."""
         latent, repeats = self.latent, torch.arange(batch)
+        draws = torch.Generator().manual_seed(0)
 
         result: dict[str, Any] = {}
         for argument, value in self.arguments.items():
@@ -50,7 +51,7 @@ class Example:
                 if not isinstance(leaf, Tensor):
                     return leaf
                 if (argument, location) == (latent.argument, latent.location) and leaf.is_floating_point():
-                    return torch.randn(min(batch, DISTINCT), *leaf.shape[1:], dtype=leaf.dtype)[repeats % DISTINCT]
+                    return torch.randn(DISTINCT, *leaf.shape[1:], dtype=leaf.dtype, generator=draws)[repeats % DISTINCT]
                 return leaf.detach().cpu()[repeats % max(min(leaf.shape[0], DISTINCT), 1)].clone()
 
             result[argument] = map_leaves(value, resize)

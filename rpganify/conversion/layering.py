@@ -44,6 +44,11 @@ def make_blueprint(
         for name, tensor in generator.state_dict(keep_vars=True).items()
         if isinstance(tensor, Tensor) and first_names.get(id(tensor), name) != name
     }
+    if not layers:
+        raise ConversionError(
+            f"{type(generator).__name__} has no layer with parameters on the way from its latent to its images, so there is "
+            "nothing to make blocks of. Name the class that holds the layers (`my_gan.py:Class`)."
+        )
     location, shape = _find_images(generator, trace.eval_graph, image)
     return Blueprint(
         name=type(generator).__name__,

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from rpganify.conversion.operators import IGNORES_CONTENT
+from rpganify.conversion.operators import IGNORES_CONTENT, RANDOM
 from rpganify.structure import map_leaves
 
 # Frames of these files are ours or the library's; the first other one is the line of the user's code.
@@ -94,7 +94,7 @@ class Value:
         kind: "input", "state" (parameter, buffer or tensor attribute), "made" by a call, or "constant".
         name: of an input or a state tensor.
         content: a copy of a constant's content at its first use.
-        is_tainted: whether its content depends on an input's content.
+        is_tainted: whether its content depends on an input's content or on a random draw.
     """
 
     tensor: Tensor
@@ -263,7 +263,8 @@ class Recorder(TorchFunctionMode):
                 is_grad = True
                 if owner not in self.record.custom_functions:
                     self.record.custom_functions.append(owner)
-        is_tainted = is_tainted and getattr(function, "__name__", "") not in IGNORES_CONTENT
+        name = getattr(function, "__name__", "")
+        is_tainted = (is_tainted and name not in IGNORES_CONTENT) or name in RANDOM
         for tensor in made:
             known = self._numbers.get(id(tensor))
             if known is None or known not in written:

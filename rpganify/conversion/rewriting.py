@@ -7,6 +7,7 @@ runs this pass again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from rpganify.conversion.dependence import BlockDependence, carries_batch, find_
 from rpganify.conversion.known import build_layer
 from rpganify.errors import ConversionError
 from rpganify.plan import Plan
-from rpganify.routing.blueprint import Blueprint
+from rpganify.routing.blueprint import Blueprint, TensorSpec
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 from rpganify.routing.kernels import SAMPLES_FIRST, BatchAxis, gather_samples, route_samples
 from rpganify.routing.layers import RoutedLayer
@@ -50,6 +51,24 @@ def build_random_path_generator(blueprint: Blueprint) -> RandomPathGenerator:
         if holder._modules:
             tensors.add_module(f"routed_{mode}", holder)
     return RandomPathGenerator(blueprint, programs[0], programs[-1], tensors)
+
+
+def model_tensors(blueprint: Blueprint) -> dict[str, TensorSpec]:
+    """Every tensor of the model that a blueprint describes, with the shape it has there.
+
+    Raises:
+        PlanError, ConversionError: as `build_random_path_generator`.
+    """
+    if blueprint.plan is None:
+        return dict(blueprint.tensors)
+    stacked = find_block_dependence(blueprint, blueprint.plan).tensors
+    blocks = blueprint.plan.num_blocks
+    tensors = {
+        name: replace(spec, shape=(blocks[stacked[name]], *spec.shape)) if name in stacked else spec
+        for name, spec in blueprint.tensors.items()
+    }
+    latent = blueprint.latent
+    return {**tensors, "Z": TensorSpec("parameter", (1, *latent.shape), latent.dtype, True)}
 
 
 def build_standard_generator(blueprint: Blueprint) -> StandardGenerator:

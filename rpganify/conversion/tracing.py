@@ -111,8 +111,8 @@ def _record(generator: nn.Module, example: Example, batch: int, is_training: boo
         place, name = recorder.record.content_reads[0]
         raise ConversionError(
             f"The forward pass of {type(generator).__name__} reads the content of a tensor into Python "
-            f"({name} at {place}), and what runs next may depend on it; a graph runs the same for every sample. Express "
-            "it with torch.where, or bind the argument that switches it off."
+            f"({name} at {place}), and what runs next may depend on it: on the sample, or on a random draw. A graph runs the "
+            "same for all. Express it with torch.where, or bind the argument that switches it off."
         )
     if not tensors_of(outputs):
         raise ConversionError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from rpganify.conversion.copying import copy_generator
 from rpganify.conversion.inputs import Example, call_forward, value_of
 from rpganify.conversion.replication import tensors_by_name
 from rpganify.conversion.rewriting import build_standard_generator
-from rpganify.errors import ConversionError
+from rpganify.errors import ConversionError, RpganifyError
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 from rpganify.structure import leaves_with_location, map_leaves, tensors_of
@@ -51,13 +52,14 @@ def verify_recording(
     Raises:
         ConversionError: they differ by more than float32 rounding explains.
     """
-    plain = build_standard_generator(blueprint)
-    with torch.no_grad():
-        for name, tensor in tensors_by_name(plain).items():
-            tensor.copy_(source[name])
-    arguments = example.at_batch(_BATCH)
-    eval_difference = _compare_eval(generator, plain, arguments, blueprint)
-    return Verification(eval_difference, *_compare_train(generator, plain, arguments, blueprint), None)
+    with _explained():
+        plain = build_standard_generator(blueprint)
+        with torch.no_grad():
+            for name, tensor in tensors_by_name(plain).items():
+                tensor.copy_(source[name])
+        arguments = example.at_batch(_BATCH)
+        eval_difference = _compare_eval(generator, plain, arguments, blueprint)
+        return Verification(eval_difference, *_compare_train(generator, plain, arguments, blueprint), None)
 
 
 def verify_routing(generator: nn.Module, model: RandomPathGenerator, example: Example) -> float | None:
@@ -69,22 +71,39 @@ def verify_routing(generator: nn.Module, model: RandomPathGenerator, example: Ex
     Raises:
         ConversionError: they differ by more than rounding explains.
     """
-    was_training = model.training
-    arguments = example.at_batch(_BATCH)
-    paths = model.paths.sample(_BATCH, generator=torch.Generator().manual_seed(1))
-    values = {spec.name: value_of(arguments, spec) for spec in model.blueprint.inputs if not spec.is_latent}
-    try:
-        model.eval()
-        batch, singles = _batch_and_singles(model, paths, values)
-        if singles is None:
-            return None
-        if not _largest(batch - singles) <= TOLERANCE * max(1.0, _largest(batch)):
-            batch, singles = _in_double(model, paths, values) or (batch, singles)
-            if singles is None or _mixes_samples(generator, arguments):
+    with _explained():
+        was_training = model.training
+        arguments = example.at_batch(_BATCH)
+        paths = model.paths.sample(_BATCH, generator=torch.Generator().manual_seed(1))
+        values = {spec.name: value_of(arguments, spec) for spec in model.blueprint.inputs if not spec.is_latent}
+        try:
+            model.eval()
+            batch, singles = _batch_and_singles(model, paths, values)
+            if singles is None:
                 return None
-    finally:
-        model.train(was_training)
-    return _difference(singles, batch, "between a batch and its samples one by one")
+            if not _largest(batch - singles) <= TOLERANCE * max(1.0, _largest(batch)):
+                batch, singles = _in_double(model, paths, values) or (batch, singles)
+                if singles is None or _mixes_samples(generator, arguments):
+                    return None
+        finally:
+            model.train(was_training)
+        return _difference(singles, batch, "between a batch and its samples one by one")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the converted graph raises where the original ran: a size or value that the recording took for another."""
+    try:
+        yield
+    except RpganifyError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise ConversionError(
+            f"Run on {_BATCH} samples, a batch size that the recording did not see, the conversion fails: "
+            f"{type(error).__name__}: {reason}. A size in the forward pass grows with the batch in another way than a * N + b "
+            "(pairs of samples?), or depends on values. Please report this generator."
+        ) from error
 
 
 def _compare_eval(generator: nn.Module, plain: StandardGenerator, arguments: Any, blueprint: Blueprint) -> float:
