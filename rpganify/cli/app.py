@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -30,8 +31,16 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
+class _Talk(logging.Handler):
+    """What the library logs, as a line of talk; looks stderr up each time, since a progress bar may stand before it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(f"{record.levelname.lower()}: {' '.join(record.getMessage().split())}", err=True)
+
+
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
@@ -40,3 +49,6 @@ def root(
 
     A first session: rpganify convert my_gan.py --buckets 5 --blocks 40
     """
+    logger, talk = logging.getLogger("rpganify"), _Talk(logging.WARNING)
+    logger.addHandler(talk)
+    context.call_on_close(lambda: logger.removeHandler(talk))

@@ -15,7 +15,7 @@ def plugins(
     as_json: JsonOption = False,
 ) -> None:
     """List what can be named, and who provides it."""
-    from rpganify.cli.console import say, show, show_json, show_table
+    from rpganify.cli.console import show, show_json, show_table
     from rpganify.registry import default_registry
 
     registry = default_registry()
@@ -37,5 +37,3 @@ def plugins(
         show(f"{chr(10) if index else ''}{kind}")
         rows = [[f"  {entry['name']}", entry["help"], entry["plugin"]] for entry in entries]
         show_table([("", "left"), ("", "left"), ("", "left")], rows)
-    for plugin, reason in registry.failures.items():
-        say(f"left out: {plugin}: {reason}")

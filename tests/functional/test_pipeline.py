@@ -230,3 +230,22 @@ def test_one_learning_rate_serves_both_networks_unless_each_gets_its_own(convert
         settings = json.loads((converted.directory / run / "config.json").read_text())["settings"]
         rates.append((settings["generator_lr"], settings["discriminator_lr"]))
     assert rates == [(0.001, 0.001), (0.001, 0.002)]
+
+
+def test_what_the_library_warns_of_is_told_on_stderr_once(converted):
+    gan = (converted.directory / "tiny_gan.py").read_text()
+    converted.write("saturated.py", gan.replace("nn.Linear(16, 1))", "nn.Linear(16, 1), nn.Sigmoid())"))
+    train = [
+        "train",
+        "tiny_gan.rpgan",
+        *TRAIN,
+        "--steps",
+        "1",
+        "-o",
+        "run",
+        "--discriminator",
+        "saturated.py:Discriminator",
+    ]
+    for _ in range(2):
+        lines = converted.succeeds(*train, "--force").stderr.splitlines()
+        assert len([line for line in lines if line.startswith("warning: The discriminator ends in a sigmoid")]) == 1
