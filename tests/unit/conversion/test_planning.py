@@ -88,6 +88,12 @@ def test_with_norms_per_block_a_norm_goes_with_the_layer_before_it(sngan: Inspec
     assert sngan.plan(5, norm="per-block").shared == ()
 
 
+def test_splitting_a_stage_keeps_each_norm_with_the_layer_before_it(sngan: Inspection) -> None:
+    plan = sngan.plan(8, norm="per-block")
+    assert layers_of(plan)[-3:] == [("block4.c1",), ("block4.c2", "b5"), ("c5",)]
+    assert [bucket.name for bucket in plan.buckets][-3:] == ["block4.c1", "block4.c2", "c5"]
+
+
 def test_chosen_buckets_are_named_as_they_were_written_and_the_rest_is_shared(sngan: Inspection) -> None:
     plan = sngan.plan(["block2,block3", "type:Linear"], [20, 8])
     assert [(bucket.name, bucket.layers, bucket.num_blocks) for bucket in plan.buckets] == [
