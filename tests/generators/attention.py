@@ -150,7 +150,7 @@ class ShufflesPixels(nn.Module):
 
 
 class Recurs(_Tokens):
-    """A GRU over the tokens; what may be refused."""
+    """A GRU over the tokens."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,6 +159,23 @@ class Recurs(_Tokens):
     def forward(self, z: Tensor) -> Tensor:
         out, _ = self.cell(self.tokens(z))
         return self.pictures(out)
+
+
+class RecursInCells(_Tokens):
+    """An LSTM cell in a Python loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(WIDTH, WIDTH)
+
+    def forward(self, z: Tensor) -> Tensor:
+        t = self.tokens(z)
+        h = c = t.new_zeros(t.size(0), WIDTH)
+        states: list[Tensor] = []
+        for step in range(4):
+            h, c = self.cell(t[:, step], (h, c))
+            states.append(h)
+        return self.pictures(torch.stack(states, 1).repeat(1, 4, 1))
 
 
 class RecursByHand(_Tokens):
@@ -204,6 +221,8 @@ TOKENS: tuple[Any, ...] = (
     FoldsTheBatchInside,
     RearrangesByHand,
     ShufflesPixels,
+    Recurs,
+    RecursInCells,
     RecursByHand,
     SamplesAGrid,
 )

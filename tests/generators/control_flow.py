@@ -104,6 +104,25 @@ class WorksInPlace(nn.Module):
         return torch.tanh(x)
 
 
+class NormalisesItsInputInPlace(nn.Module):
+    """The latent itself is written to; authors feed one that needs no gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(LATENT, 48)
+
+    def forward(self, z: Tensor) -> Tensor:
+        z /= z.norm(dim=1, keepdim=True)
+        return image(self.fc(z))
+
+
+class NormalisesItsInput(NormalisesItsInputInPlace):
+    """The same, for a latent that needs gradients."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return image(self.fc(z / z.norm(dim=1, keepdim=True)))
+
+
 class LoopsOverModules(nn.Module):
     """ModuleList and ModuleDict in loops with skips, as progressive generators are built."""
 
@@ -229,6 +248,7 @@ CASES = (
     Case(ListsAndLengths, is_found=False),
     Case(StarredForward, with_labels, is_found=False, call=by_position),
     Case(WorksInPlace),
+    Case(NormalisesItsInputInPlace, reference=NormalisesItsInput),
     Case(LoopsOverModules),
     Case(UsesModulesTwice, buckets=("first", "again", "out"), norm="per-block"),
     Case(TiesWeights, buckets=("one,two", "out")),

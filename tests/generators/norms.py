@@ -167,6 +167,28 @@ class _ConditionalNorm(nn.Module):
         return F.batch_norm(x, self.stored_mean, self.stored_var, None, None, self.training, 0.1, 1e-5) * gain + bias
 
 
+class OwnBatchNorm(nn.Module):
+    """F.batch_norm with parameters and buffers of its own, each block with its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.norm, self.out = nn.Linear(LATENT, 64), _FunctionalNorm(4), nn.Conv2d(4, 3, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.tanh(self.out(torch.relu(self.norm(self.fc(z).view(-1, 4, 4, 4)))))
+
+
+class _FunctionalNorm(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.rand(channels) + 0.5), nn.Parameter(torch.rand(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.mean, self.var, self.weight, self.bias, self.training, 0.2, 1e-5)
+
+
 class SpatiallyAdaptiveNorm(nn.Module):
     """SPADE with a map that the latent makes."""
 
@@ -224,6 +246,7 @@ CASES = (
     Case(AdaptiveInstanceNorm),
     Case(ConditionalNormByEmbedding, latent_and_class, mixes=("train",)),
     Case(ConditionalNormByLinear, mixes=("train",)),
+    Case(OwnBatchNorm, norm="per-block", mixes=("train",)),
     Case(SpatiallyAdaptiveNorm),
     Case(MinibatchDeviation, mixes=("eval", "train")),
     Case(OrthogonalByParametrization),

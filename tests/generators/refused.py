@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import threading
 from typing import Any
@@ -147,6 +148,30 @@ class HoldsALock(_OneLayer):
     def forward(self, z: Tensor) -> Tensor:
         with self.lock:
             return image(self.fc(z))
+
+
+class CountsItsCalls(_OneLayer):
+    """A fade-in by a Python counter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = 0
+
+    def forward(self, z: Tensor) -> Tensor:
+        self.step += 1
+        return image(self.fc(z) * min(1.0, self.step / 10))
+
+
+@dataclasses.dataclass
+class Output:
+    """What some libraries return."""
+
+    image: Tensor
+
+
+class ReturnsADataclass(_OneLayer):
+    def forward(self, z: Tensor) -> Output:
+        return Output(image(self.fc(z)))
 
 
 class ReturnsText(_OneLayer):

@@ -240,6 +240,22 @@ class ScalesAndMixes(nn.Module):
         return torch.tanh(self.out(t).transpose(1, 2).reshape(z.shape[0], 3, 4, 4))
 
 
+class MixesKernels(nn.Module):
+    """Dynamic convolution: each sample mixes a bank of kernels, used in one grouped convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.mix = nn.Linear(LATENT, 48), nn.Linear(LATENT, 4)
+        self.bank = nn.Parameter(torch.randn(4, 3, 3, 3, 3))
+
+    def forward(self, z: Tensor) -> Tensor:
+        n = z.size(0)
+        share = self.mix(z).softmax(1)
+        kernels = (share.view(n, 4, 1, 1, 1, 1) * self.bank).sum(1).view(n * 3, 3, 3, 3)
+        x = F.conv2d(self.fc(z).view(1, n * 3, 4, 4), kernels, padding=1, groups=n)
+        return torch.tanh(x.view(n, 3, 4, 4))
+
+
 class ParameterLists(nn.Module):
     """ParameterList and ParameterDict."""
 
@@ -304,6 +320,7 @@ CASES = (
     Case(InjectsNoise, draws_noise=("eval", "train")),
     Case(GatedSelfAttention),
     Case(ScalesAndMixes),
+    Case(MixesKernels, buckets=("fc", "mix", "bank")),
     Case(ParameterLists, is_found=False, buckets=("weights,biases",)),
     Case(MaskedLayer),
     Case(WritesParametersInPlace),

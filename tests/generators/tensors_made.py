@@ -104,6 +104,21 @@ class AlwaysDropsOut(nn.Module):
         return image(F.dropout(self.fc(z), 0.5, training=True))
 
 
+class NoisyParameters(nn.Module):
+    """Noise on a parameter and dropout of one, in train mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(LATENT, 48)
+        self.scale, self.shift = nn.Parameter(torch.rand(48)), nn.Parameter(torch.rand(48))
+
+    def forward(self, z: Tensor) -> Tensor:
+        scale = self.scale
+        if self.training:
+            scale = scale + 0.1 * torch.randn_like(scale)
+        return image(self.fc(z) * scale + F.dropout(self.shift, 0.3, self.training))
+
+
 class Quantises(nn.Module):
     """Straight-through rounding, comparison masks and gathers on activations."""
 
@@ -128,5 +143,6 @@ CASES = (
     Case(DrawsNoise, is_found=False, draws_noise=("eval", "train")),
     Case(DropsOut, draws_noise=("train",)),
     Case(AlwaysDropsOut, draws_noise=("eval", "train")),
+    Case(NoisyParameters, draws_noise=("train",)),
     Case(Quantises),
 )

@@ -63,6 +63,12 @@ def test_the_latents_shape_is_found_from_the_first_layer() -> None:
     assert find_example(CASES["SpatialLatent"].build()).latent.shape == (LATENT, 1, 1)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_latent_has_the_precision_of_the_generators_parameters(dtype: torch.dtype) -> None:
+    spec = find_example(Takes().to(dtype)).latent
+    assert (spec.shape, spec.dtype) == ((LATENT,), dtype)
+
+
 class Reshapes(Takes):
     def forward(self, noise: Tensor) -> Tensor:
         return image(self.fc(noise.view(noise.size(0), self.z_dim).repeat(1, 2)))

@@ -36,6 +36,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "DependsOnTheBatchSize": ("At batch size 2|at batch size 4|depends on the batch size", r"refused\.py:\d+"),
     "PairsSamples": (r"batch",),
     "HoldsALock": ("HoldsALock cannot be copied", "Remove that attribute"),
+    "ReturnsADataclass": ("returned Output without any tensor",),
     "ReturnsText": ("returned str without any tensor",),
     "ReturnsOneNumber": ("returns no image", r"one entry per sample"),
     "ReturnsIndices": ("returns no image", "no floating-point tensor"),
@@ -88,6 +89,20 @@ def test_a_coin_that_is_flipped_in_training_only_is_noted_and_the_eval_program_r
     torch.testing.assert_close(plain(z), original.eval()(z))
 
 
+def test_python_state_that_the_forward_pass_changes_is_noted_or_refused_by_its_name() -> None:
+    try:
+        notes = convert(build("CountsItsCalls"), blocks=1, init="copy", example_inputs=Z).notes
+    except ConversionError as error:
+        notes = (str(error),)
+    assert any("'step'" in note or "step" in note.split() for note in notes), notes
+
+
+@pytest.mark.parametrize("with_examples", [True, False])
+def test_an_output_without_tensors_is_named_whether_or_not_the_latent_was_given(with_examples: bool) -> None:
+    with pytest.raises(ConversionError, match="returned Output without any tensor"):
+        rpganify.wrap(build("ReturnsADataclass"), blocks=2, example_inputs=Z if with_examples else None)
+
+
 def test_pythons_and_numpys_random_states_are_put_back() -> None:
     random.seed(3)
     np.random.seed(3)
@@ -117,7 +132,7 @@ def test_an_authors_own_backward_is_kept_or_refused_and_never_replaced_silently(
             assert "autograd.Function" in str(error) and "\n" not in str(error)
             return
         z = torch.randn(3, LATENT)
-        plain = rpganify.extract(model.train(), [0])
+        plain = rpganify.extract(model.train(), [0] * model.paths.num_buckets)
         plain(z).sum().backward()
         original(z).sum().backward()
         for name, parameter in original.named_parameters():
