@@ -217,6 +217,19 @@ def test_training_gives_finite_gradients_to_z_and_only_to_blocks_that_are_presen
             assert parameter.grad is None or not parameter.grad[1].any()
 
 
+@per_mode
+def test_every_tensor_is_made_on_the_models_device_while_paths_stay_on_the_cpu(name: str, mode: Mode) -> None:
+    """The meta device stands in for a GPU: torch refuses to mix it with the CPU in the same way."""
+    case = CASES[name]
+    model = model_copy(name, 3, mode).to("meta")
+    given = {key: value.to("meta") for key, value in conditions(model, case.arguments(NUM_SAMPLES)).items()}
+    images = case.images(model(paths_of(model), **given))
+    assert images.device.type == "meta" and images.shape == (NUM_SAMPLES, *model.image_shape)
+    images.square().mean().backward()
+    moved = [p.grad.device.type for p in model.parameters() if p.grad is not None]
+    assert moved and set(moved) == {"meta"}
+
+
 @per_case
 def test_saving_and_loading_gives_the_same_tensors_and_the_same_images_bit_for_bit(name: str, tmp_path: Path) -> None:
     case, model = CASES[name], converted(name, 3).model
