@@ -51,9 +51,11 @@ def find_files(parts: list[str], folders: Iterable[Path]) -> list[Path] | None:
 
 
 def is_installed(name: str) -> bool:
+    """Whether Python itself finds a module or a package with an `__init__.py` of that name."""
     if name in sys.modules:
         return True
     try:
-        return importlib.util.find_spec(name) is not None
+        spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return False
+    return spec is not None and spec.origin is not None

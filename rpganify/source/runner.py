@@ -36,6 +36,7 @@ class SlicedModule(types.ModuleType):
         spec = importlib.machinery.ModuleSpec(name, None, origin=str(path), is_package=is_package)
         namespace = self.__dict__
         namespace["__file__"] = str(path)
+        namespace["__doc__"] = script.docstring
         namespace["__spec__"] = spec
         namespace["__package__"] = name if is_package else name.rpartition(".")[0]
         namespace["__builtins__"] = world.builtins

@@ -61,6 +61,13 @@ class Script:
     flags: int
     sha256: str
 
+    @property
+    def docstring(self) -> str | None:
+        """The text at its head, which some scripts hand to their parser."""
+        first = self.statements[0] if self.statements else None
+        is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        return ast.get_docstring(ast.Module([first], []), clean=False) if first is not None and is_text else None
+
 
 def shown(path: Path) -> str:
     """A path as messages print it: from the working directory if it lies below, else in full."""

@@ -143,6 +143,8 @@ class World:
         added = [Path(entry).resolve() for entry in sys.path if self._depth and entry not in self._path_before]
         self.roots += [entry for entry in added if entry.is_dir() and entry not in self.roots]
         found = find_files(parts, self.roots)
+        if found is not None and found[0].is_dir() and is_installed(parts[0]):
+            return None  # as in Python: a folder without `__init__.py` (logs in `wandb/`) hides no installed package
         if found is None and not is_installed(parts[0]):
             found = find_files(parts, [*folders_above(self.roots[0]), Path.cwd()])
         return found

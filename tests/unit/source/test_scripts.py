@@ -261,6 +261,35 @@ def test_a_module_above_the_script_is_found_as_if_run_from_there(write):
     assert built("repo/models/gan.py").out_features == 3
 
 
+def test_a_folder_of_scripts_hides_no_installed_package(write):
+    write("raise RuntimeError", "yaml/logs.py")
+    write("""
+        import yaml
+        import torch.nn as nn
+        WIDTH = yaml.safe_load("3")
+        class Generator(nn.Linear):
+            def __init__(self):
+                super().__init__(2, WIDTH)
+    """)
+    pytest.importorskip("yaml")
+    assert built("my_gan.py").out_features == 3
+
+
+def test_a_scripts_docstring_is_there_for_its_parser(write):
+    write('''
+        """Trains a GAN.
+
+        width=3
+        """
+        import torch.nn as nn
+        WIDTH = int(__doc__.split("width=")[1])
+        class Generator(nn.Linear):
+            def __init__(self):
+                super().__init__(2, WIDTH)
+    ''')
+    assert built("my_gan.py").out_features == 3
+
+
 def test_a_search_path_that_the_script_adds_is_used_and_dropped(write):
     write("WIDTH = 3", "lib/added_config.py")
     write("""
