@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,14 @@ from safetensors.torch import save_file
 
 from rpganify.conversion.graph_data import blueprint_from_json, blueprint_to_json
 from rpganify.conversion.replication import tensors_by_name
-from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator, model_tensors
+from rpganify.conversion.rewriting import (
+    actual_blueprint,
+    build_random_path_generator,
+    build_standard_generator,
+    model_tensors,
+)
 from rpganify.errors import ModelFileError, RpganifyError
-from rpganify.routing.blueprint import Blueprint, TensorSpec
+from rpganify.routing.blueprint import TensorSpec
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
 # How a safetensors file names its types.
@@ -55,7 +59,7 @@ def save_model(model: Model, directory: Path | str, *, overwrite: bool = False) 
             raise ModelFileError(
                 f"{directory} exists and is not an rpganify model; it is not replaced. Choose another name."
             )
-    graph = json.dumps(blueprint_to_json(_as_it_is(model)), indent=1)
+    graph = json.dumps(blueprint_to_json(actual_blueprint(model)), indent=1)
     parent = directory.absolute().parent
     aside: Path | None = None
     try:
@@ -112,16 +116,6 @@ def _read_graph(file: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ModelFileError(f"{file} is not of an rpganify model.")
     return data
-
-
-def _as_it_is(model: Model) -> Blueprint:
-    """The blueprint with the types that the tensors have by now (`model.double()`)."""
-    actual = tensors_by_name(model)
-    tensors = {name: replace(spec, dtype=actual[name].dtype) for name, spec in model.blueprint.tensors.items()}
-    inputs = model.blueprint.inputs
-    if "Z" in actual:
-        inputs = tuple(replace(spec, dtype=actual["Z"].dtype) if spec.is_latent else spec for spec in inputs)
-    return replace(model.blueprint, tensors=tensors, inputs=inputs)
 
 
 def find_model(directory: Path) -> Path:

@@ -17,6 +17,7 @@ from rpganify.cli.options import (
     BucketsOption,
     ConstOption,
     ForceOption,
+    FreezeNoiseOption,
     ImageOption,
     ImageShapeOption,
     InputOption,
@@ -55,6 +56,7 @@ def convert(
     const: ConstOption = None,
     image: ImageOption = None,
     image_shape: ImageShapeOption = None,
+    freeze_noise: FreezeNoiseOption = False,
     norm: Annotated[
         Norm, typer.Option("--norm", help="Norm layers: shared by all paths, or each block its own.")
     ] = Norm.SHARED,
@@ -107,6 +109,7 @@ def convert(
         constants=const,
         image=image,
         image_shape=image_shape,
+        freezes_noise=freeze_noise,
         weights=weights,
         seed=seed,
     )

@@ -7,6 +7,7 @@ from rpganify.cli.options import (
     ArgvOption,
     BucketsOption,
     ConstOption,
+    FreezeNoiseOption,
     ImageOption,
     ImageShapeOption,
     InputOption,
@@ -26,6 +27,7 @@ def inspect(
     const: ConstOption = None,
     image: ImageOption = None,
     image_shape: ImageShapeOption = None,
+    freeze_noise: FreezeNoiseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show layers, shapes and proposed buckets. Writes nothing."""
@@ -44,6 +46,7 @@ def inspect(
         constants=const,
         image=image,
         image_shape=image_shape,
+        freezes_noise=freeze_noise,
     )
     wanted = parse_buckets(buckets)
     loaded = options.load()

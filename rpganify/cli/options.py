@@ -35,6 +35,10 @@ LatentOption = Annotated[
         help="The latent argument and its shape, if they are not found: z, z:128, 100x1x1.",
     ),
 ]
+FreezeNoiseOption = Annotated[
+    bool,
+    typer.Option("--freeze-noise", help="Noise that forward draws is drawn once, the same for every sample and call."),
+]
 BucketsOption = Annotated[
     list[str] | None,
     typer.Option(

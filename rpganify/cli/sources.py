@@ -40,6 +40,7 @@ class SourceOptions:
         image_shape: `--image-shape` text, `1x28x28`.
         weights: `--weights` file.
         seed: of the generator's own initialisation.
+        freezes_noise: whether `--freeze-noise` was given.
     """
 
     source: str
@@ -53,6 +54,7 @@ class SourceOptions:
     image_shape: str | None = None
     weights: Path | None = None
     seed: int = 0
+    freezes_noise: bool = False
 
     def load(self) -> Source:
         """The source, found but not yet built."""
@@ -70,7 +72,7 @@ class SourceOptions:
     def inspect(self, generator: nn.Module) -> Inspection:
         """The traced generator."""
         examples, shape = self.example_inputs(), self.parsed_image_shape()
-        return inspect_generator(generator, self.latent, examples, self.image, shape)
+        return inspect_generator(generator, self.latent, examples, self.image, shape, self.freezes_noise)
 
     def example_inputs(self) -> dict[str, Any] | None:
         """Examples of the further inputs of forward; None if none were named."""

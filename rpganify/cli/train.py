@@ -14,6 +14,7 @@ from rpganify.cli.options import (
     ConstOption,
     DeviceOption,
     ForceOption,
+    FreezeNoiseOption,
     ImageOption,
     ImageShapeOption,
     InputOption,
@@ -61,6 +62,7 @@ def train(
     const: ConstOption = None,
     image: ImageOption = None,
     image_shape: ImageShapeOption = None,
+    freeze_noise: FreezeNoiseOption = False,
     weights: WeightsOption = None,
     discriminator: Annotated[
         str | None,
@@ -158,6 +160,7 @@ def train(
         constants=const,
         image=image,
         image_shape=image_shape,
+        freezes_noise=freeze_noise,
         weights=weights,
         seed=seed,
     )

@@ -7,6 +7,8 @@ from rpganify.conversion.verification import Verification
 
 def verification_lines(verification: Verification) -> list[str]:
     """One line per comparison: what was compared, and the largest difference found."""
+    if verification.eval_difference is None:
+        return ["not verified: the noise is frozen, so that images differ from the original's; the conversion runs"]
     modes = f"{_number(verification.eval_difference)} in eval mode"
     if verification.train_difference is None:
         modes += "; not compared in train mode"

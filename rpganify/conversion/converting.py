@@ -17,8 +17,8 @@ from rpganify.conversion.planning import CONTAINERS, DEFAULT_BLOCKS, Stage, make
 from rpganify.conversion.probing import find_example
 from rpganify.conversion.replication import fill_blocks, source_tensors, tensors_by_name
 from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator
-from rpganify.conversion.tracing import trace
-from rpganify.conversion.verification import Verification, verify_recording, verify_routing
+from rpganify.conversion.tracing import Trace, TraceOptions, trace
+from rpganify.conversion.verification import GradientError, Verification, verify_recording, verify_routing
 from rpganify.errors import PlanError, closest
 from rpganify.plan import InitMode, NormMode, Plan
 from rpganify.routing.blueprint import Blueprint
@@ -34,12 +34,14 @@ class Inspection:
         source: its tensors by name, detached.
         containers: names of its Sequentials and ModuleLists.
         example: the inputs that it was traced with.
+        verification: how the graph compares with the generator.
     """
 
     blueprint: Blueprint
     source: Mapping[str, Tensor]
     containers: frozenset[str]
     example: Example
+    verification: Verification
 
     def stages(self, norm: NormMode = "shared") -> list[Stage]:
         """The generator's natural stages."""
@@ -82,8 +84,9 @@ def inspect_generator(
     example_inputs: Mapping[str, Any] | None = None,
     image: str | None = None,
     image_shape: tuple[int, ...] | None = None,
+    freeze_noise: bool = False,
 ) -> Inspection:
-    """Traces a generator; it is neither run nor changed, copies of it are.
+    """Traces a generator and verifies the graph; the generator is neither run nor changed, copies of it are.
 
     Args:
         generator: any module whose forward makes images.
@@ -92,14 +95,36 @@ def inspect_generator(
             everything else is bound as a constant.
         image: where in the output the images are (`[1]`, `['fake']`); None finds them.
         image_shape: of one image, for generators that return them flat.
+        freeze_noise: noise that forward draws is drawn now, once, and the same for every sample and call.
     Raises:
         ConversionError: it cannot be traced; the message says where and what helps.
     """
     example = find_example(generator, latent, example_inputs)
-    traced = trace(generator, example)
+    options = TraceOptions(freezes_noise=freeze_noise)
+    traced = trace(generator, example, options)
+    try:
+        return _proved(generator, traced, example, image, image_shape, freeze_noise)
+    except GradientError:
+        if not traced.custom_functions:
+            raise
+        # A backward that is not the derivative of its forward (gradient reversal, straight-through): keep it as a call.
+        traced = trace(generator, example, replace(options, keeps_functions=True))
+        return _proved(generator, traced, example, image, image_shape, freeze_noise)
+
+
+def _proved(
+    generator: nn.Module,
+    traced: Trace,
+    example: Example,
+    image: str | None,
+    image_shape: tuple[int, ...] | None,
+    freeze_noise: bool,
+) -> Inspection:
     blueprint = make_blueprint(generator, traced, example, image, image_shape)
+    source = source_tensors(generator, traced.constants, blueprint)
     containers = frozenset(name for name, module in generator.named_modules() if type(module).__name__ in CONTAINERS)
-    return Inspection(blueprint, source_tensors(generator, traced.constants, blueprint), containers, example)
+    verification = verify_recording(generator, blueprint, source, example, has_other_noise=freeze_noise)
+    return Inspection(blueprint, source, containers, example, verification)
 
 
 def convert(
@@ -113,6 +138,7 @@ def convert(
     example_inputs: Mapping[str, Any] | None = None,
     image: str | None = None,
     image_shape: tuple[int, ...] | None = None,
+    freeze_noise: bool = False,
     plan: Plan | None = None,
     factory: Callable[[int], nn.Module] | None = None,
     seed: int = 0,
@@ -124,7 +150,7 @@ def convert(
         generator: becomes block 0 of every bucket.
         buckets, blocks, norm: see `Inspection.plan`.
         init: how the other blocks are born: "fresh", "copy" or "jitter"; see `replication.fill_blocks`.
-        latent, example_inputs, image, image_shape: see `inspect_generator`.
+        latent, example_inputs, image, image_shape, freeze_noise: see `inspect_generator`.
         plan: a finished plan, in place of `buckets`, `blocks`, `norm` and `init`.
         factory: seed -> a new generator, for fresh blocks.
         seed: of the blocks and of `Z`.
@@ -132,7 +158,7 @@ def convert(
     Raises:
         PlanError, ConversionError: see there.
     """
-    inspection = inspect_generator(generator, latent, example_inputs, image, image_shape)
+    inspection = inspect_generator(generator, latent, example_inputs, image, image_shape, freeze_noise)
     return convert_inspected(
         generator,
         inspection,
@@ -160,13 +186,11 @@ def convert_inspected(
         plan=plan,
         provenance={**inspection.blueprint.provenance, **(provenance or {}), "seed": seed},
     )
-    # The recording is proved before the blocks take memory: a training pass needs some of its own.
-    verification = verify_recording(generator, blueprint, inspection.source, inspection.example)
     model = build_random_path_generator(blueprint)
     stacked = find_block_dependence(blueprint, plan).tensors
     fill_blocks(model, inspection.source, stacked, factory, seed)
     difference = verify_routing(generator, model, inspection.example)
-    return Conversion(model, replace(verification, batch_difference=difference), notes)
+    return Conversion(model, replace(inspection.verification, batch_difference=difference), notes)
 
 
 def _check_plan(plan: Plan, blueprint: Blueprint) -> None:
@@ -191,6 +215,7 @@ def wrap(
     example_inputs: Mapping[str, Any] | None = None,
     image: str | None = None,
     image_shape: tuple[int, ...] | None = None,
+    freeze_noise: bool = False,
     factory: Callable[[int], nn.Module] | None = None,
     seed: int = 0,
 ) -> RandomPathGenerator:
@@ -209,6 +234,7 @@ def wrap(
             bound as constants.
         image: where in the output the images are, `[1]` or `['fake']`.
         image_shape: of one image, where the generator returns them flat.
+        freeze_noise: noise that forward draws is drawn once, the same for every sample and call.
         factory: seed -> a newly built generator.
         seed: of the blocks and of `Z`.
     Raises:
@@ -221,7 +247,7 @@ def wrap(
     """
     return convert(
         model, buckets=buckets, blocks=blocks, init=init, norm=norm, latent=latent, example_inputs=example_inputs,
-        image=image, image_shape=image_shape, factory=factory, seed=seed,
+        image=image, image_shape=image_shape, freeze_noise=freeze_noise, factory=factory, seed=seed,
     ).model  # fmt: skip
 
 
@@ -242,5 +268,4 @@ def standard(
     with torch.no_grad():
         for name, tensor in tensors_by_name(plain).items():
             tensor.copy_(inspection.source[name])
-    verify_recording(model, inspection.blueprint, inspection.source, inspection.example)
     return plain

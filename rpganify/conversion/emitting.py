@@ -35,7 +35,12 @@ CONSTANTS = "lifted_constants"
 
 
 def emit_graph(
-    first: Recording, second: Recording, batches: tuple[int, int], example: Example, constants: dict[str, Tensor]
+    first: Recording,
+    second: Recording,
+    batches: tuple[int, int],
+    example: Example,
+    constants: dict[str, Tensor],
+    freezes_noise: bool = False,
 ) -> fx.Graph:
     """The graph that both records are instances of.
 
@@ -44,10 +49,11 @@ def emit_graph(
 
     Args:
         constants: tensors that the graph needs besides the generator's own are added here.
+        freezes_noise: noise is drawn now, once, the same for every sample and call.
     Raises:
         ConversionError: the records differ in more than the batch size.
     """
-    return _Emitter(first, second, batches, example, constants).emit()
+    return _Emitter(first, second, batches, example, constants, freezes_noise).emit()
 
 
 class _Emitter:
@@ -58,9 +64,10 @@ class _Emitter:
         batches: tuple[int, int],
         example: Example,
         constants: dict[str, Tensor],
+        freezes_noise: bool,
     ) -> None:
         self.first, self.second, self.batches = first, second, batches
-        self.example, self.constants = example, constants
+        self.example, self.constants, self.freezes_noise = example, constants, freezes_noise
         self.graph = fx.Graph()
         self.nodes: dict[int, fx.Node] = {}
         self.detached: dict[fx.Node, fx.Node] = {}
@@ -192,6 +199,9 @@ class _Emitter:
         assert call.function is not None
         kind, name = classify(call.function)
         short = name.rpartition(".")[2]
+        is_noise = short in TAKES_GENERATOR or short in LIKE_DRAWS
+        if self.freezes_noise and is_noise and call.drawn is not None and not _has_parameters(short, call):
+            return self._emit_frozen(call, call.drawn, args, is_in_place=kind == "method")
         if short in LIKE_DRAWS and kind == "function":
             return self._emit_like_draw(LIKE_DRAWS[short], call, args, kwargs)
         if short in TAKES_GENERATOR and kwargs.get("generator") is None:
@@ -209,6 +219,19 @@ class _Emitter:
         if short in FACTORIES and kwargs.get("device") is None and not any(isinstance(a, Ref) for a in flat(call.args)):
             kwargs = {**kwargs, "device": self.device}
         return self.graph.call_function(functions()[name], args, kwargs)
+
+    def _emit_frozen(self, call: Call, drawn: Tensor, args: tuple[Any, ...], is_in_place: bool) -> fx.Node:
+        """A draw of the recording in place of the random function: its first sample's, for every sample."""
+        assert isinstance(call.outputs, Ref)
+        shape = self._shape(call.outputs.value)
+        repeats: list[Any] = [1] * len(shape)
+        for axis, (factor, _) in enumerate(shape):
+            if factor:
+                drawn, repeats[axis] = drawn.narrow(axis, 0, factor), self._size((1, 0))
+        noise = self._lift(drawn)
+        if any(factor for factor, _ in shape):
+            noise = self.graph.call_method("repeat", (noise, *repeats))
+        return self.graph.call_method("copy_", (args[0], noise)) if is_in_place else noise
 
     def _emit_like_draw(self, draw: str, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
         """`randn_like(x)` as `randn(x.shape)`, the same numbers, because only that takes a generator."""
@@ -315,12 +338,7 @@ class _Emitter:
         if one.content.shape == two.content.shape and torch.equal(
             torch.nan_to_num(one.content), torch.nan_to_num(two.content)
         ):
-            for name, known in self.constants.items():
-                if known.dtype == one.content.dtype and torch.equal(known, one.content):
-                    return self.graph.get_attr(name)
-            name = f"{CONSTANTS}.c{len(self.constants)}"
-            self.constants[name] = one.content
-            return self.graph.get_attr(name)
+            return self._lift(one.content)
         values = torch.cat([one.content.flatten(), two.content.flatten()]).unique()
         if len(values) == 1:
             shape = [self._size(self._fit(a, b)) for a, b in zip(one.content.shape, two.content.shape, strict=True)]
@@ -332,6 +350,15 @@ class _Emitter:
             "list, or a function that torch cannot see) from the inputs or the batch size; the graph would repeat one "
             "sample's values for all. Compute it with torch."
         )
+
+    def _lift(self, content: Tensor) -> fx.Node:
+        """A tensor that becomes part of the model; equal ones are one."""
+        for name, known in self.constants.items():
+            if known.dtype == content.dtype and torch.equal(known, content):
+                return self.graph.get_attr(name)
+        name = f"{CONSTANTS}.c{len(self.constants)}"
+        self.constants[name] = content.contiguous()
+        return self.graph.get_attr(name)
 
     def _adopt_overwritten(self, number: int, function: Any) -> None:
         """`torch.FloatTensor(n, m).normal_()`: memory from outside that is written before it is read."""
@@ -411,3 +438,9 @@ class _Emitter:
             f"{self._where()} has the batch size baked in: batch sizes {self.batches[0]} and {self.batches[1]} give "
             f"{difference}, which is no whole multiple of the batch. Take the size from the input (`x.size(0)`) there."
         )
+
+
+def _has_parameters(name: str, call: Call) -> bool:
+    """Whether a draw depends on tensors (`torch.normal(mean, std)`), so that it is no plain noise."""
+    operands = call.args[1:] if name.endswith(("_", "_like")) else call.args
+    return has_ref((operands, call.kwargs))

@@ -91,6 +91,19 @@ def make_example(arguments: Mapping[str, Any], latent: str | None) -> Example:
             f"There is no input {latent!r} to be the latent; the tensors are {', '.join(names)}."
             f"{closest(latent, names)}"
         )
+    samples = {name: tensor.shape[0] for name, _, _, tensor in found}
+    odd = next((name for name in names if samples[name] != samples[latent]), None)
+    if odd is not None:
+        raise ConversionError(
+            f"The example inputs hold different numbers of samples: {latent!r} {samples[latent]}, {odd!r} {samples[odd]}. "
+            "Tensors are inputs, and their first axis is the batch; what is the same for all samples belongs into a buffer."
+        )
+    dtype = next(tensor.dtype for name, _, _, tensor in found if name == latent)
+    if not dtype.is_floating_point:
+        raise ConversionError(
+            f"The latent {latent!r} is of {dtype}. The fixed input that takes its place is learned, so it has to be floating "
+            "point; name another latent, or the module behind the embedding."
+        )
     specs = tuple(
         InputSpec(name, argument, location, tuple(tensor.shape[1:]), tensor.dtype, name == latent)
         for name, argument, location, tensor in found

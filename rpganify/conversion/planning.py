@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from rpganify.conversion.selection import select_layers
 from rpganify.errors import PlanError
@@ -50,23 +51,33 @@ def make_plan(
     """
     stages = natural_stages(layers, containers, norm, ties)
     if buckets is None:
-        groups = [(stage.name, stage.layers) for stage in stages]
-    elif isinstance(buckets, int):
-        grouped = group_stages(stages, layers, buckets, ties)
-        groups = [(_joined_name(group), _layers_of(group, layers)) for group in grouped]
-    else:
-        if not buckets:
-            raise PlanError("The list of buckets is empty; name at least one layer, or a number of buckets.")
+        groups = stages
+    elif _is_count(buckets):
+        groups = group_stages(layers, containers, buckets, norm, ties)
+    elif isinstance(buckets, (list, tuple)) and not buckets:
+        raise PlanError("The list of buckets is empty; name at least one layer, or a number of buckets.")
+    elif isinstance(buckets, (list, tuple)) and all(isinstance(entry, str) for entry in buckets):
         names = [stage.layers for stage in stages]
-        groups = [(entry, select_layers(entry, layers, names, norm)) for entry in buckets]
+        groups = [Stage(entry, select_layers(entry, layers, names, norm)) for entry in buckets]
+    else:
+        raise PlanError(
+            f"buckets={buckets!r} is neither a number of buckets nor a list with one selection of layers each: buckets=5, "
+            'buckets=["l1", "block2,block3"].'
+        )
     counts = _block_counts(blocks, len(groups))
-    specs = tuple(BucketSpec(name, chosen, count) for (name, chosen), count in zip(groups, counts, strict=True))
+    specs = tuple(BucketSpec(group.name, group.layers, count) for group, count in zip(groups, counts, strict=True))
     claimed = {name for spec in specs for name in spec.layers}
     return Plan(specs, tuple(layer.name for layer in layers if layer.name not in claimed), norm, init)
 
 
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _block_counts(blocks: int | Sequence[int], num_buckets: int) -> list[int]:
-    counts = [blocks] * num_buckets if isinstance(blocks, int) else list(blocks)
+    counts = [blocks] * num_buckets if _is_count(blocks) else blocks
+    if not isinstance(counts, (list, tuple)) or not all(_is_count(count) for count in counts):
+        raise PlanError(f"blocks={blocks!r} is neither a number of blocks nor a list with one number per bucket.")
     if len(counts) != num_buckets:
         raise PlanError(
             f"{len(counts)} block counts ({', '.join(map(str, counts))}) for {num_buckets} buckets; give one number for "
@@ -74,7 +85,7 @@ def _block_counts(blocks: int | Sequence[int], num_buckets: int) -> list[int]:
         )
     if any(count < 1 for count in counts):
         raise PlanError(f"Every bucket needs at least 1 block, got {', '.join(map(str, counts))}.")
-    return counts
+    return list(counts)
 
 
 def natural_stages(
@@ -82,30 +93,76 @@ def natural_stages(
 ) -> list[Stage]:
     """The generator's stages: its parametric top-level children, with the items of Sequentials apart.
 
-    With norms per block each norm layer belongs to the stage of the layer before it.
-
     Args:
+        norm: with norms per block, each norm layer belongs to the stage of the layer before it.
         ties: layers that have to stay together; they are where the first of them is.
     """
-    routable = [layer.name for layer in layers if not layer.is_norm]
-    followers = _followers(routable, ties)
-    routable = [name for name in routable if name not in followers]
-    stages = [Stage(name or "(generator)", names) for name, names in _children("", routable, containers)]
-    stages = [_with_followers(stage, followers, layers) for stage in stages]
-    if norm == "shared" or not stages:
-        return stages
-    members = {name: index for index, stage in enumerate(stages) for name in stage.layers}
-    latest, joined = 0, [list(stage.layers) for stage in stages]
+    return _completed(_leading_stages(layers, containers, ties), layers, norm, ties)
+
+
+def group_stages(
+    layers: Sequence[Layer],
+    containers: frozenset[str],
+    num_buckets: int,
+    norm: NormMode = "shared",
+    ties: Sequence[frozenset[str]] = (),
+) -> list[Stage]:
+    """The stages merged with their neighbours, or split, to a given number.
+
+    Raises:
+        PlanError: fewer layers than buckets, or no bucket asked for.
+    """
+    pieces = _leading_stages(layers, containers, ties)
+    available = sum(len(stage.layers) for stage in pieces)
+    if num_buckets < 1:
+        raise PlanError(f"A conversion needs at least 1 bucket, got {num_buckets}.")
+    if num_buckets > available:
+        raise PlanError(
+            f"{num_buckets} buckets, but this generator has only {available} layers to put into them. Ask for at most "
+            f"{available}, e.g. `--buckets {min(available, len(pieces))}`."
+        )
+    while len(pieces) < num_buckets:
+        index = max(range(len(pieces)), key=lambda i: len(pieces[i].layers))
+        pieces[index : index + 1] = _split(pieces[index])
+    sizes = {layer.name: layer.num_parameters for layer in layers}
+    while len(pieces) > num_buckets:
+        # The lightest pair of neighbours, so that no bucket swallows the generator.
+        weights = [sum(sizes[name] for name in piece.layers) for piece in pieces]
+        index = min(range(len(pieces) - 1), key=lambda i: (weights[i] + weights[i + 1], i))
+        pieces[index : index + 2] = [_joined(pieces[index], pieces[index + 1])]
+    return _completed(pieces, layers, norm, ties)
+
+
+def _leading_stages(layers: Sequence[Layer], containers: frozenset[str], ties: Sequence[frozenset[str]]) -> list[Stage]:
+    """The stages of the layers that decide: no norms, and of tied layers only the first."""
+    followers = _followers(layers, ties)
+    leading = [layer.name for layer in layers if not layer.is_norm and layer.name not in followers]
+    return [Stage(name or "(generator)", names) for name, names in _children("", leading, containers)]
+
+
+def _followers(layers: Sequence[Layer], ties: Sequence[frozenset[str]]) -> dict[str, str]:
+    """Layer -> the first of those that it is tied to, for all but that one."""
+    found: dict[str, str] = {}
+    for tie in ties:
+        first, *rest = [layer.name for layer in layers if layer.name in tie and not layer.is_norm] or [""]
+        found.update({name: first for name in rest})
+    return found
+
+
+def _completed(
+    stages: Sequence[Stage], layers: Sequence[Layer], norm: NormMode, ties: Sequence[frozenset[str]]
+) -> list[Stage]:
+    """The stages with the layers that follow others: tied ones, and norms where those are per block."""
+    followers = _followers(layers, ties)
+    home = {name: index for index, stage in enumerate(stages) for name in stage.layers}
+    home.update({name: home[first] for name, first in followers.items()})
+    latest = 0
     for layer in layers:
-        if layer.name in members:
-            latest = members[layer.name]
-        else:
-            joined[latest].append(layer.name)
-    order = {layer.name: index for index, layer in enumerate(layers)}
-    return [
-        Stage(stage.name, tuple(sorted(names, key=order.__getitem__)))
-        for stage, names in zip(stages, joined, strict=True)
-    ]
+        latest = home.get(layer.name, latest)
+        if layer.is_norm and norm == "per-block" and stages:
+            home[layer.name] = latest
+    members = [tuple(layer.name for layer in layers if home.get(layer.name) == index) for index in range(len(stages))]
+    return [Stage(stage.name, names) for stage, names in zip(stages, members, strict=True)]
 
 
 def _children(prefix: str, names: Sequence[str], containers: frozenset[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -127,52 +184,6 @@ def _children(prefix: str, names: Sequence[str], containers: frozenset[str]) -> 
     return found
 
 
-def _followers(names: Sequence[str], ties: Sequence[frozenset[str]]) -> dict[str, str]:
-    """Layer -> the first of those that it is tied to, for all but that one."""
-    found: dict[str, str] = {}
-    for tie in ties:
-        first, *rest = [name for name in names if name in tie] or [""]
-        found.update({name: first for name in rest})
-    return found
-
-
-def _with_followers(stage: Stage, followers: Mapping[str, str], layers: Sequence[Layer]) -> Stage:
-    chosen = {*stage.layers, *(name for name, first in followers.items() if first in stage.layers)}
-    return Stage(stage.name, tuple(layer.name for layer in layers if layer.name in chosen))
-
-
-def group_stages(
-    stages: Sequence[Stage], layers: Sequence[Layer], num_buckets: int, ties: Sequence[frozenset[str]] = ()
-) -> list[list[Stage]]:
-    """The stages as `num_buckets` groups of neighbours; stages are split where there are too few of them.
-
-    Raises:
-        PlanError: fewer layers than buckets, or no bucket asked for.
-    """
-    followers = _followers([name for stage in stages for name in stage.layers], ties)
-    stages = [Stage(s.name, tuple(name for name in s.layers if name not in followers)) for s in stages]
-    available = sum(len(stage.layers) for stage in stages)
-    if num_buckets < 1:
-        raise PlanError(f"A conversion needs at least 1 bucket, got {num_buckets}.")
-    if num_buckets > available:
-        raise PlanError(
-            f"{num_buckets} buckets, but this generator has only {available} layers to put into them. Ask for at most "
-            f"{available}, e.g. `--buckets {min(available, len(stages))}`."
-        )
-    pieces = list(stages)
-    while len(pieces) < num_buckets:
-        index = max(range(len(pieces)), key=lambda i: len(pieces[i].layers))
-        pieces[index : index + 1] = _split(pieces[index])
-    sizes = {layer.name: layer.num_parameters for layer in layers}
-    groups = [[piece] for piece in pieces]
-    while len(groups) > num_buckets:
-        # The lightest pair of neighbours, so that no bucket swallows the generator.
-        weights = [sum(sizes[name] for stage in group for name in stage.layers) for group in groups]
-        index = min(range(len(groups) - 1), key=lambda i: (weights[i] + weights[i + 1], i))
-        groups[index : index + 2] = [groups[index] + groups[index + 1]]
-    return [[_with_followers(stage, followers, layers) for stage in group] for group in groups]
-
-
 def _split(stage: Stage) -> list[Stage]:
     parts = _children(stage.name, stage.layers, frozenset())
     if len(parts) == 1:
@@ -180,11 +191,6 @@ def _split(stage: Stage) -> list[Stage]:
     return [Stage(name, names) for name, names in parts]
 
 
-def _layers_of(group: Sequence[Stage], layers: Sequence[Layer]) -> tuple[str, ...]:
-    members = {name for stage in group for name in stage.layers}
-    return tuple(layer.name for layer in layers if layer.name in members)
-
-
-def _joined_name(group: Sequence[Stage]) -> str:
-    names = [stage.name for stage in group]
-    return names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}"
+def _joined(one: Stage, other: Stage) -> Stage:
+    first, last = one.name.partition("..")[0], other.name.rpartition("..")[2]
+    return Stage(f"{first}..{last}", one.layers + other.layers)

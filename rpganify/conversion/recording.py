@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -65,6 +67,7 @@ class Call:
         is_grad: whether autograd was meant to see it.
         scope: dotted name of the innermost running module.
         place: the line of the user's code.
+        drawn: what a random draw gave, before anything changed it.
     """
 
     function: Callable[..., Any] | None
@@ -76,6 +79,7 @@ class Call:
     is_grad: bool
     scope: str
     place: Place | None
+    drawn: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -141,12 +145,15 @@ class Recorder(TorchFunctionMode):
     Args:
         module: the generator; its state tensors and submodules get their names from it.
         is_leaf: whether a module is a layer that is recorded as one call.
+        keeps_functions: whether a custom autograd.Function is one call, with its own backward, or the operations of
+            its forward, whose derivative it should be.
     """
 
-    def __init__(self, module: nn.Module, is_leaf: Callable[[nn.Module], bool]) -> None:
+    def __init__(self, module: nn.Module, is_leaf: Callable[[nn.Module], bool], keeps_functions: bool = False) -> None:
         super().__init__()
         self.record = Recording()
         self._is_leaf = is_leaf
+        self._keeps_functions = keeps_functions
         self._numbers: dict[int, int] = {}
         # Alive as long as the record, so that their identities are not given to other tensors.
         self._aliases: list[Tensor] = []
@@ -171,7 +178,14 @@ class Recorder(TorchFunctionMode):
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             return self._call_module(original, module, args, kwargs)
 
-        with mock.patch.object(nn.Module, "__call__", call), self:
+        def apply(cls: type[torch.autograd.Function], *args: Any, **kwargs: Any) -> Any:
+            return self._call_function(cls, args, kwargs)
+
+        with ExitStack() as patches:
+            patches.enter_context(mock.patch.object(nn.Module, "__call__", call))
+            if self._keeps_functions:
+                patches.enter_context(mock.patch.object(torch.autograd.Function, "apply", classmethod(apply)))
+            patches.enter_context(self)
             yield
 
     def finish(self, module: nn.Module, outputs: Any) -> Recording:
@@ -228,6 +242,19 @@ class Recorder(TorchFunctionMode):
         """
         return next((self._codes[f.f_code] for f in _user_frames() if f.f_code in self._codes), None)
 
+    def _call_function(self, cls: type[torch.autograd.Function], args: Any, kwargs: Any) -> Any:
+        original = super(torch.autograd.Function, cls).apply  # type: ignore[misc]
+        if self._is_paused:
+            return original(*args, **kwargs)
+        references, refs_kwargs, tensors = self._operands(args, kwargs)
+        self._is_paused = True
+        try:
+            outputs = original(*args, **kwargs)
+        finally:
+            self._is_paused = False
+        self._note(custom_call(cls), None, references, refs_kwargs, tensors, outputs, ())
+        return outputs
+
     def _operands(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any], list[Tensor]]:
         tensors: list[Tensor] = []
 
@@ -255,7 +282,7 @@ class Recorder(TorchFunctionMode):
         if not made and not written:
             self._note_read(function, tensors, outputs, is_tainted)
             return
-        place = _place()
+        place = user_place()
         is_grad = torch.is_grad_enabled()
         if not is_grad:
             owner = self._custom_function()
@@ -272,8 +299,9 @@ class Recorder(TorchFunctionMode):
         for number in written:
             values[number].is_tainted |= is_tainted
         recorded = map_leaves(outputs, self._ref)
+        drawn = made[0].detach().clone() if name in RANDOM and len(made) == 1 else None
         self.record.calls.append(
-            Call(function, layer, args, kwargs, recorded, written, is_grad, self._scopes[-1], place)
+            Call(function, layer, args, kwargs, recorded, written, is_grad, self._scopes[-1], place, drawn)
         )
 
     def _note_read(
@@ -283,7 +311,7 @@ class Recorder(TorchFunctionMode):
         name = getattr(function, "__name__", "")
         if name not in ("__bool__", "item", "__int__", "__float__", "__index__", "tolist", "numpy", "__array__"):
             return
-        place = _place()
+        place = user_place()
         if place is not None and place.text.startswith(("assert", "print")):
             return
         if is_tainted:
@@ -329,6 +357,18 @@ class Recorder(TorchFunctionMode):
         return number
 
 
+@cache
+def custom_call(cls: type[torch.autograd.Function]) -> Callable[..., Any]:
+    """A plain function that applies a custom autograd.Function; the same object for the same class."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return cls.apply(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = re.sub(r"\W", "_", cls.__qualname__)
+    call.__dict__["custom_function"] = cls
+    return call
+
+
 def _user_frames() -> Iterator[FrameType]:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -336,7 +376,8 @@ def _user_frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _place() -> Place | None:
+def user_place() -> Place | None:
+    """The line of the user's code that is running."""
     for frame in _user_frames():
         if not frame.f_code.co_filename.startswith(_LIBRARY):
             return Place(frame.f_code.co_filename, frame.f_lineno)

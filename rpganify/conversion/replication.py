@@ -51,7 +51,10 @@ def fill_blocks(
             fresh = state_tensors(build(seed + block)) if init == "fresh" and build is not None else None
             for name, bucket in stacked.items():
                 if block < model.plan.num_blocks[bucket]:
-                    targets[name][block].copy_(_newborn(name, source[name], init, fresh, draws))
+                    is_parameter = model.blueprint.tensors[name].role == "parameter"
+                    # Running statistics and the like are no weights: another value of theirs is no other block.
+                    kind: InitMode = init if is_parameter or fresh is not None else "copy"
+                    targets[name][block].copy_(_newborn(name, source[name], kind, fresh, draws))
         model.Z.copy_(torch.randn(model.Z.shape, generator=draws))
 
 

@@ -71,6 +71,16 @@ def model_tensors(blueprint: Blueprint) -> dict[str, TensorSpec]:
     return {**tensors, "Z": TensorSpec("parameter", (1, *latent.shape), latent.dtype, True)}
 
 
+def actual_blueprint(model: RandomPathGenerator | StandardGenerator) -> Blueprint:
+    """The model's blueprint with the types that its tensors have by now (`model.double()`)."""
+    actual = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    tensors = {name: replace(spec, dtype=actual[name].dtype) for name, spec in model.blueprint.tensors.items()}
+    inputs = model.blueprint.inputs
+    if "Z" in actual:
+        inputs = tuple(replace(spec, dtype=actual["Z"].dtype) if spec.is_latent else spec for spec in inputs)
+    return replace(model.blueprint, tensors=tensors, inputs=inputs)
+
+
 def build_standard_generator(blueprint: Blueprint) -> StandardGenerator:
     """The plain generator with memory for its tensors, which are not filled."""
     programs = [Program(graph) for graph in blueprint.graphs()]

@@ -17,9 +17,9 @@ def select_layers(
     """The layers of one bucket, in order of the forward pass.
 
     Args:
-        entry: patterns joined by commas. A pattern is a layer (`block2.c1`), a module that holds layers (`block2`), a
-            glob (`block*.c?`), a regular expression (`re:block[23]`), a type (`type:ConvTranspose2d`), a range
-            (`main.0..main.5`), or a stage of the generator counted from 1 (`stage:2`).
+        entry: patterns joined by commas. A pattern is a layer (`block2.c1`) or a parameter of it, a module that holds
+            layers (`block2`), a glob (`block*.c?`), a regular expression (`re:block[23]`), a type
+            (`type:ConvTranspose2d`), a range (`main.0..main.5`), or a stage, counted from 1 (`stage:2`).
         layers: the layer table.
         stages: layer names of each natural stage.
         norm: "shared" leaves norm layers out.
@@ -56,7 +56,7 @@ def _match(pattern: str, layers: Sequence[Layer], stages: Sequence[Sequence[str]
             kinds = sorted({layer.kind for layer in layers})
             raise PlanError(f"No layer of type {rest!r}; this generator has {', '.join(kinds)}.{closest(rest, kinds)}")
     elif kind == "stage" and rest:
-        if not rest.isdigit() or not 1 <= int(rest) <= len(stages):
+        if not (rest.isascii() and rest.isdigit()) or not 1 <= int(rest) <= len(stages):
             raise PlanError(f"There is no stage {rest!r}: this generator has stages 1 to {len(stages)}.")
         found = set(stages[int(rest) - 1])
     elif ".." in pattern:
@@ -64,11 +64,16 @@ def _match(pattern: str, layers: Sequence[Layer], stages: Sequence[Sequence[str]
         positions = [index for index, name in enumerate(names) if name in first | last]
         found = set(names[min(positions) : max(positions) + 1])
     else:
-        found = {
-            name
-            for name in names
-            if name == pattern or name.startswith(f"{pattern}.") or fnmatch.fnmatchcase(name, pattern)
-        }
+        owners = {parameter: layer.name for layer in layers for parameter in layer.parameters}
+        found = (
+            {owners[pattern]}
+            if pattern in owners
+            else {
+                name
+                for name in names
+                if name == pattern or name.startswith(f"{pattern}.") or fnmatch.fnmatchcase(name, pattern)
+            }
+        )
     if not found:
         known = sorted(set(names) | {name.rpartition(".")[0] for name in names if "." in name})
         raise PlanError(

@@ -30,27 +30,38 @@ class Verification:
 
     Args:
         eval_difference, train_difference: the graph with the original's tensors against the original, same inputs and
-            random state, in each mode; train is None where the original itself fails there.
+            random state, in each mode; None where noise is frozen, and train where the original itself fails there.
         state_difference: of the buffers after a pass in train mode.
         gradient_difference: of the parameters' gradients in train mode, relative to the largest of each.
         batch_difference: the converted model's batch against its samples one by one; None where the generator draws
             noise inside forward.
     """
 
-    eval_difference: float
+    eval_difference: float | None
     train_difference: float | None
     state_difference: float | None
     gradient_difference: float | None
     batch_difference: float | None
 
 
+class GradientError(ConversionError):
+    """The graph's gradients are not the original's."""
+
+
 def verify_recording(
-    generator: nn.Module, blueprint: Blueprint, source: Mapping[str, Tensor], example: Example
+    generator: nn.Module,
+    blueprint: Blueprint,
+    source: Mapping[str, Tensor],
+    example: Example,
+    has_other_noise: bool = False,
 ) -> Verification:
     """Runs the original and its graph side by side on `_BATCH` samples, a size that the recording never saw.
 
+    Args:
+        has_other_noise: the graph's noise is frozen, so that images and gradients cannot be compared; that both run is.
     Raises:
         ConversionError: they differ by more than float32 rounding explains.
+        GradientError: only their gradients do.
     """
     with _explained():
         plain = build_standard_generator(blueprint)
@@ -58,6 +69,9 @@ def verify_recording(
             for name, tensor in tensors_by_name(plain).items():
                 tensor.copy_(source[name])
         arguments = example.at_batch(_BATCH)
+        if has_other_noise:
+            _call_plain(plain.eval(), arguments, blueprint)
+            return Verification(None, None, None, None, None)
         eval_difference = _compare_eval(generator, plain, arguments, blueprint)
         return Verification(eval_difference, *_compare_train(generator, plain, arguments, blueprint), None)
 
@@ -169,9 +183,10 @@ def _gradient_difference(original: nn.Module, plain: StandardGenerator, expected
         if difference > worst and max(_largest(one), _largest(two)) > 1e-4:
             worst, where = difference, name
     if not worst <= 0.05:
-        raise ConversionError(
+        raise GradientError(
             f"The gradient of {where!r} differs from the original's by {worst:.0%}: a custom autograd.Function whose "
-            "backward is not the derivative of its forward? Such a function cannot be converted yet."
+            "backward is not the derivative of its forward, called by a name that was bound before rpganify could see it? "
+            "Call it as `Function.apply` in forward."
         )
     return worst
 

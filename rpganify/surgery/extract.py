@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from rpganify.conversion.dependence import find_block_dependence
 from rpganify.conversion.operators import functions
 from rpganify.conversion.replication import tensors_by_name
-from rpganify.conversion.rewriting import build_standard_generator
+from rpganify.conversion.rewriting import actual_blueprint, build_standard_generator
 from rpganify.routing.blueprint import Blueprint, InputSpec
 from rpganify.routing.generator import RandomPathGenerator
 
@@ -30,6 +30,13 @@ def extract_tensors(model: RandomPathGenerator, path: Tensor | Sequence[int]) ->
     blueprint, values = model.blueprint, _path_tensors(model, path)
     state = {name: values[name] for name, spec in blueprint.tensors.items() if spec.role != "hidden"}
     return state | {alias: values[first] for alias, first in blueprint.aliases.items()}
+
+
+def _refuse_pickle(module: nn.Module) -> NoReturn:
+    raise TypeError(
+        "An extracted generator cannot be pickled as a whole. Save its state_dict(), which loads into the original class, or "
+        "`rpganify.save` the model it came from."
+    )
 
 
 def _path_tensors(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> dict[str, Tensor]:
@@ -55,7 +62,7 @@ def extract(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> nn.Modu
     Raises:
         PathError: no such path.
     """
-    blueprint = model.blueprint
+    blueprint = actual_blueprint(model)
     plain = build_standard_generator(blueprint)
     with torch.no_grad():
         values = _path_tensors(model, path)
@@ -64,6 +71,8 @@ def extract(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> nn.Modu
     graph = blueprint.train_graph if model.training else blueprint.eval_graph
     module = fx.GraphModule(plain._tensors, _with_original_signature(blueprint, graph), class_name=blueprint.name)
     _complete_state(module, plain, blueprint)
+    # torch pickles a graph module by tracing its code anew, which loses what it writes in place.
+    type(module).__reduce__ = _refuse_pickle  # type: ignore[method-assign,assignment]
     return module.to(model.Z.device).train(model.training)
 
 
