@@ -130,7 +130,7 @@ def test_samples_that_meet_the_wrong_block_are_noticed(generator: Plain, monkeyp
     assert verify_routing(generator, model, example) is not None
     monkeypatch.setattr(layers, "by_block", lambda route, x, call, *axes: call(x, 0))
     with pytest.raises(
-        ConversionError, match="differs from the original by .* between a batch and its samples one by one"
+        ConversionError, match=r"differs from the original by .* between a batch and its samples one by one"
     ):
         verify_routing(generator, model, example)
 
