@@ -119,6 +119,8 @@ def _follow(
             if not buckets:
                 continue
             bucket = buckets.pop()
+            if is_description(node):
+                continue
             if not carries_batch(node):
                 nodes[node] = bucket
             for target in node.meta.get("written", ()):
@@ -132,6 +134,11 @@ def _follow(
                         f"share ({node.meta.get('place') or node.name}). Make it a buffer of the module that writes it."
                     )
                 written[name] = bucket
+
+
+def is_description(node: fx.Node) -> bool:
+    """Whether a node gives what is the same for all blocks of a tensor: its device or type."""
+    return node.target is getattr and node.args[1] in ("device", "dtype")
 
 
 def memory_of(node: fx.Node) -> fx.Node:

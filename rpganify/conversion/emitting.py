@@ -15,6 +15,7 @@ from rpganify.conversion.operands import (
     flat,
     has_ref,
     is_inner,
+    out_of_place,
     python_number,
     result_number,
     shares_memory,
@@ -173,7 +174,7 @@ class _Emitter:
                 node = self.graph.call_method("detach", (node,))
         elif self._is_needless_in_place(one):
             # The memory is the author's concern, not the graph's; and backward may need what was there.
-            node = self._emit_function(one, args, {**kwargs, "inplace": False})
+            node = self._emit_out_of_place(one, args, kwargs)
             assert isinstance(one.outputs, Ref)
             self.nodes[one.outputs.value] = self._describe(node, one.outputs.value)
             self._annotate(node, one, (), one.outputs.value)
@@ -186,14 +187,31 @@ class _Emitter:
         self._bind(one.outputs, node, one)
 
     def _is_needless_in_place(self, call: Call) -> bool:
-        """Whether an activation with `inplace=True` may as well give a new tensor: nothing else sees its operand's memory."""
-        if call.kwargs.get("inplace") is not True or not isinstance(call.outputs, Ref) or not call.is_grad:
+        """Whether an in-place operation may as well give a new tensor: nothing else sees its operand's memory."""
+        if not isinstance(call.outputs, Ref) or not call.is_grad or call.function is None or not call.args:
             return False
         number = call.outputs.value
-        if call.written not in ((), (number,)) or self.first.values[number].kind != "made":
+        if call.written not in ((), (number,)) or call.args[0] != Ref(number):
             return False
+        kind, name = classify(call.function)
+        if call.kwargs.get("inplace") is not True and out_of_place(name, kind) is None:
+            return False
+        values = self.first.values
+        types = {values[ref.value].tensor.dtype for ref in flat((call.args, call.kwargs)) if isinstance(ref, Ref)}
         node = self.nodes.get(number)
-        return node is not None and not shares_memory(node) and not any(shares_memory(user) for user in node.users)
+        is_own = values[number].kind in ("made", "input") and len(types) == 1
+        return is_own and node is not None and not shares_memory(node) and not any(shares_memory(u) for u in node.users)
+
+    def _emit_out_of_place(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
+        if call.kwargs.get("inplace") is True:
+            return self._emit_function(call, args, {**kwargs, "inplace": False})
+        assert call.function is not None
+        kind, name = classify(call.function)
+        plain = out_of_place(name, kind)
+        assert plain is not None
+        if kind == "method":
+            return self.graph.call_method(plain, args, kwargs)
+        return self.graph.call_function(functions()[plain], args, kwargs)
 
     def _emit_function(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
         assert call.function is not None

@@ -170,3 +170,11 @@ def value_of(arguments: Mapping[str, Any], spec: InputSpec) -> Tensor:
     value = at_location(arguments[spec.argument], spec.location)
     assert isinstance(value, Tensor)
     return value
+
+
+def no_tensor(generator: nn.Module, outputs: Any) -> ConversionError:
+    """The refusal of a forward pass without a tensor in what it returns."""
+    return ConversionError(
+        f"The forward pass of {type(generator).__name__} returned {type(outputs).__name__} without any tensor in a tuple, list "
+        "or dict; a generator returns images. Name the method that does (`my_gan.py:Model.decode`)."
+    )

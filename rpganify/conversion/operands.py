@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from rpganify.conversion.operators import VIEWS
+from rpganify.conversion.operators import MAYBE_VIEWS, METHODS, functions
 from rpganify.conversion.recording import Call, Ref
 
 # Size of one dimension at batch size N: (a, b) stands for a * N + b.
@@ -23,7 +23,7 @@ LEGACY_TYPES = {
 def shares_memory(node: fx.Node) -> bool:
     """Whether a node's tensor may lie in the memory of another node's."""
     name = str(node.args[1]) if node.target is getattr else getattr(node.target, "__name__", str(node.target))
-    return name in VIEWS or name in ("chunk", "split", "tensor_split", "unbind", "expand_as", "contiguous", "to")
+    return name in MAYBE_VIEWS
 
 
 def result_number(call: Call) -> int | None:
@@ -69,3 +69,12 @@ def has_ref(structure: Any) -> bool:
 
 def collect(structure: Any, into: set[int]) -> None:
     into.update(leaf.value for leaf in flat(structure) if isinstance(leaf, Ref))
+
+
+def out_of_place(name: str, kind: str) -> str | None:
+    """The function that gives a new tensor where `name` changes its operand: `div_` -> `div`; None if there is none."""
+    plain = name.removesuffix("_")
+    if plain == name or name.startswith("__"):
+        return None
+    known = METHODS if kind == "method" else functions().keys()
+    return plain if plain in known else None

@@ -76,6 +76,7 @@ _TORCH = """
     swapdims t take take_along_dim tan tanh tensor tensor_split tensordot threshold tile topk trace transpose
     trapezoid trapz tril tril_indices triu triu_indices true_divide trunc unbind unflatten unique unsqueeze vander var
     var_mean vdot view_as_complex view_as_real vstack where xlogy zeros zeros_like _weight_norm lstm gru rnn_tanh rnn_relu
+    lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell
 """.split()
 
 _FUNCTIONAL = """
@@ -139,6 +140,16 @@ IGNORES_CONTENT = OVERWRITES - {"copy_"} | frozenset(
 VIEWS = frozenset(
     "detach view view_as reshape flatten squeeze unsqueeze transpose t permute select narrow expand data getitem T "
     "movedim swapaxes unflatten".split()
+)
+
+# These may give back their operand itself, or its memory.
+MAYBE_VIEWS = VIEWS | frozenset(
+    """
+    chunk split tensor_split unbind expand_as contiguous to type type_as float double half bfloat16 cpu dropout dropout1d
+    dropout2d dropout3d alpha_dropout feature_alpha_dropout reshape_as requires_grad_ broadcast_to broadcast_tensors
+    atleast_1d atleast_2d atleast_3d meshgrid real imag view_as_real view_as_complex as_strided diagonal unfold
+    narrow_copy nan_to_num pad interpolate
+    """.split()
 )
 
 # New tensors from nothing; without a device of their own they are made where the model is.

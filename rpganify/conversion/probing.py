@@ -19,6 +19,7 @@ from rpganify.conversion.inputs import (
     is_label_name,
     is_latent_name,
     make_example,
+    no_tensor,
 )
 from rpganify.errors import ConversionError, closest
 from rpganify.structure import tensors_of
@@ -90,10 +91,11 @@ def find_example(
     module = copy_generator(generator).cpu()
     module.eval()
     shapes = [choice.shape] if choice.shape is not None else list(_latent_shapes(module, latent_name))
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     failure: Exception | None = None
     for shape in shapes:
         for labels in _label_choices(module, others):
-            noise = torch.randn(_BATCH, *shape, generator=torch.Generator().manual_seed(0))
+            noise = torch.randn(_BATCH, *shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
             arguments = {latent_name: noise, **labels, **bound}
             try:
                 with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -103,6 +105,8 @@ def find_example(
             except Exception as error:
                 failure = failure or error
                 continue
+            if not tensors_of(outputs):
+                raise no_tensor(generator, outputs)
             if any(tensor.dim() and tensor.shape[0] == _BATCH for tensor in tensors_of(outputs)):
                 return make_example(arguments, latent_name)
     tried = ", ".join("x".join(map(str, shape)) for shape in shapes) or "none"

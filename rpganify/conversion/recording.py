@@ -119,6 +119,7 @@ class Recording:
     content_reads: list[tuple[Place | None, str]] = field(default_factory=list)
     state_reads: list[tuple[Place | None, str]] = field(default_factory=list)
     custom_functions: list[str] = field(default_factory=list)
+    changed_numbers: list[tuple[str, Any, Any]] = field(default_factory=list)
 
 
 def state_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -137,6 +138,16 @@ def state_tensors(module: nn.Module) -> dict[str, Tensor]:
                     seen.add(id(tensor))
                     named[f"{dot}{name}"] = tensor
     return named
+
+
+def _python_numbers(module: nn.Module) -> dict[str, Any]:
+    """Plain numbers and truth values that submodules keep as attributes."""
+    return {
+        f"{prefix}.{name}" if prefix else name: value
+        for prefix, child in module.named_modules()
+        for name, value in vars(child).items()
+        if isinstance(value, (int, float)) and not name.startswith("_")
+    }
 
 
 class Recorder(TorchFunctionMode):
@@ -165,6 +176,7 @@ class Recorder(TorchFunctionMode):
             self._module_names.setdefault(id(child), name)
         for name, tensor in state_tensors(module).items():
             self._add(Value(tensor, "state", name))
+        self._numbers_before = _python_numbers(module)
 
     def add_input(self, name: str, tensor: Tensor) -> None:
         """Declares a tensor that the forward pass is called with."""
@@ -197,6 +209,10 @@ class Recorder(TorchFunctionMode):
             # By identity: an operation that returned the state tensor itself gave it another number.
             if name in before and number is not None and self.record.values[before[name]].tensor is not tensor:
                 self.record.rebound[name] = number
+        for name, after in _python_numbers(module).items():
+            known = self._numbers_before.get(name, after)
+            if known != after and known == known:
+                self.record.changed_numbers.append((name, known, after))
         return self.record
 
     def __torch_function__(

@@ -13,7 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from rpganify.conversion.dependence import BlockDependence, carries_batch, find_block_dependence, memory_of
+from rpganify.conversion.dependence import (
+    BlockDependence,
+    carries_batch,
+    find_block_dependence,
+    is_description,
+    memory_of,
+)
 from rpganify.conversion.known import build_layer
 from rpganify.errors import ConversionError
 from rpganify.plan import Plan
@@ -218,7 +224,7 @@ class _Rewriter:
 
     def _emit_routed_call(self, node: fx.Node) -> None:
         bucket = next(self.dependence.nodes[n] for n in node.all_input_nodes if n in self.dependence.nodes)
-        if node.target is getattr and node.args[1] in ("device", "dtype"):
+        if is_description(node):
             value = self._call(first_value, self.new[node.args[0]])  # type: ignore[index]
             self.new[node] = self._call(getattr, value, node.args[1])
             return

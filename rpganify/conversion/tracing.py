@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 
 from rpganify.conversion.copying import copy_generator
 from rpganify.conversion.emitting import emit_graph
-from rpganify.conversion.inputs import Example, call_forward, value_of
+from rpganify.conversion.inputs import Example, call_forward, no_tensor, value_of
 from rpganify.conversion.known import known_kind
 from rpganify.conversion.randomness import own_random_state
 from rpganify.conversion.recording import Recorder, Recording
@@ -130,10 +130,7 @@ def _record(generator: nn.Module, example: Example, options: TraceOptions, batch
             "same for all. Express it with torch.where, or bind the argument that switches it off."
         )
     if not tensors_of(outputs):
-        raise ConversionError(
-            f"The forward pass of {type(generator).__name__} returned {type(outputs).__name__} without any tensor; a "
-            "generator returns images."
-        )
+        raise no_tensor(generator, outputs)
     return recorder.finish(module, outputs)
 
 
@@ -142,7 +139,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _notes(record: Recording) -> list[str]:
-    return [
+    reads = [
         f"The value of {names or 'a tensor'} was read into Python at {place}; it is a constant of the converted model."
         for place, names in record.state_reads
     ]
+    changes = [
+        f"The forward pass changes {name!r} from {before!r} to {after!r}; what depends on it stays as at the first call."
+        for name, before, after in record.changed_numbers
+    ]
+    return reads + changes

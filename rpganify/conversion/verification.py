@@ -95,7 +95,7 @@ def verify_routing(generator: nn.Module, model: RandomPathGenerator, example: Ex
             batch, singles = _batch_and_singles(model, paths, values)
             if singles is None:
                 return None
-            if not _largest(batch - singles) <= TOLERANCE * max(1.0, _largest(batch)):
+            if not _largest(batch - singles) <= TOLERANCE * _scale(batch):
                 batch, singles = _in_double(model, paths, values) or (batch, singles)
                 if singles is None or _mixes_samples(generator, arguments):
                     return None
@@ -235,12 +235,14 @@ def _in_double(
 ) -> tuple[Tensor, Tensor | None] | None:
     """The same in float64; None where the generator insists on float32."""
     wide = {name: value.double() if value.is_floating_point() else value for name, value in values.items()}
+    types = {name: tensor.dtype for name, tensor in tensors_by_name(model).items()}
     try:
         return _batch_and_singles(model.double(), paths, wide)
     except RuntimeError:
         return None
     finally:
-        model.float()
+        for name, tensor in tensors_by_name(model).items():
+            tensor.data = tensor.data.to(types[name])
 
 
 def _call_plain(plain: StandardGenerator, arguments: Mapping[str, Any], blueprint: Blueprint) -> Any:
@@ -252,6 +254,11 @@ def _seeded(call: Any, seed: int = 0) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return call()
+
+
+def _scale(tensor: Tensor) -> float:
+    """What differences are measured against: the largest value; not less than what float32 can tell from zero."""
+    return max(_largest(tensor.nan_to_num(0.0, 0.0, 0.0)), 1e-6)
 
 
 def _largest(tensor: Tensor) -> float:
@@ -271,7 +278,7 @@ def _difference(expected: Any, found: Any, where: str) -> float:
                 f"{where}; the conversion does not hold. Please report this generator."
             )
         both_nan = leaf.isnan() & other.isnan()
-        scale = max(1.0, _largest(leaf.nan_to_num()))
+        scale = _scale(leaf)
         difference = _largest((leaf.double() - other.double()).masked_fill(both_nan | (leaf == other), 0.0))
         if not difference <= TOLERANCE * scale:
             raise ConversionError(
