@@ -45,6 +45,7 @@ class Case:
         draws_noise: forward draws random numbers, in these modes.
         mixes: one sample's image depends on the others, in these modes.
         single: the original itself takes a batch of one, in these modes.
+        is_savable: it consists of operators that a model file may hold.
         reference: the same arithmetic and names, where the class itself cannot be differentiated by `functional_call`.
         call: how a plain generator is called.
         images: the images among the outputs.
@@ -60,6 +61,7 @@ class Case:
     draws_noise: tuple[Mode, ...] = ()
     mixes: tuple[Mode, ...] = ()
     single: tuple[Mode, ...] = ("eval", "train")
+    is_savable: bool = True
     reference: Callable[[], nn.Module] | None = None
     call: Callable[[Callable[..., Any], dict[str, Any]], Any] = by_name
     images: Callable[[Any], torch.Tensor] = lambda outputs: outputs

@@ -51,6 +51,20 @@ class Rounds(torch.autograd.Function):
         return grads[0]
 
 
+class Reverses(torch.autograd.Function):
+    """Gradient reversal, scaled by a parameter that gets a gradient as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor) -> Tensor:
+        ctx.save_for_backward(x, gain)
+        return x * gain
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        x, gain = ctx.saved_tensors
+        return -grads[0] * gain, -(grads[0] * x).sum(0)
+
+
 # Bound when the module is imported, before anybody could replace `apply`.
 squares = Squares.apply
 
@@ -90,7 +104,7 @@ class CallsAFunctionOfAParameter(nn.Module):
 
 
 class CallsAStraightThroughFunction(nn.Module):
-    """Converted with the author's backward, or refused: never with another gradient."""
+    """Converted with the author's backward, never with another gradient."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,6 +112,19 @@ class CallsAStraightThroughFunction(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return image(self.out(Rounds.apply(self.fc(z))))
+
+
+class ReversesGradients(nn.Module):
+    """The kept call meets a parameter of a bucket, and a module calls it twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.out = nn.Linear(LATENT, 8), nn.Linear(8, 48)
+        self.gain = nn.Parameter(torch.rand(8) + 0.5)
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = Reverses.apply(torch.sin(Reverses.apply(self.fc(z), self.gain)), self.gain)
+        return image(self.out(h))
 
 
 class HooksGradients(nn.Module):
@@ -117,5 +144,7 @@ CASES = (
     Case(CallsAFunction),
     Case(CallsABoundFunction),
     Case(CallsAFunctionOfAParameter),
+    Case(CallsAStraightThroughFunction, is_savable=False),
+    Case(ReversesGradients, is_savable=False),
     Case(HooksGradients),
 )

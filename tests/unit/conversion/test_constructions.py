@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import rpganify
+from rpganify.errors import ModelFileError
 from rpganify.routing.generator import RandomPathGenerator
 from rpganify.surgery.extract import extract_tensors
 from tests.generators import CASES
@@ -230,7 +231,14 @@ def test_every_tensor_is_made_on_the_models_device_while_paths_stay_on_the_cpu(n
     assert moved and set(moved) == {"meta"}
 
 
-@per_case
+@pytest.mark.parametrize("name", [name for name in CASES if not CASES[name].is_savable])
+def test_what_no_model_file_can_hold_is_named_with_its_line_and_nothing_is_written(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"calls .*(Rounds|Reverses).*gradients\.py:\d+.*outside the operators"):
+        rpganify.save(converted(name, 3).model, tmp_path / "model.rpgan")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].is_savable])
 def test_saving_and_loading_gives_the_same_tensors_and_the_same_images_bit_for_bit(name: str, tmp_path: Path) -> None:
     case, model = CASES[name], converted(name, 3).model
     rpganify.save(model, tmp_path / "model.rpgan")

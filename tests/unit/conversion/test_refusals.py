@@ -16,8 +16,6 @@ from rpganify.conversion.converting import convert
 from rpganify.errors import ConversionError, RpganifyError
 from tests.generators import refused
 from tests.generators.case import LATENT
-from tests.generators.gradients import CallsAStraightThroughFunction
-from tests.unit.conversion.converted import default_dtype
 
 Z = {"z": torch.randn(4, LATENT)}
 
@@ -120,23 +118,6 @@ def test_wrapping_leaves_torchs_random_state_alone() -> None:
     state = torch.random.get_rng_state()
     rpganify.wrap(original, blocks=3, init="jitter")
     assert torch.equal(torch.random.get_rng_state(), state)
-
-
-def test_an_authors_own_backward_is_kept_or_refused_and_never_replaced_silently() -> None:
-    with default_dtype(torch.float64):
-        torch.manual_seed(0)
-        original = CallsAStraightThroughFunction()
-        try:
-            model = rpganify.wrap(original, blocks=1, init="copy")
-        except ConversionError as error:
-            assert "autograd.Function" in str(error) and "\n" not in str(error)
-            return
-        z = torch.randn(3, LATENT)
-        plain = rpganify.extract(model.train(), [0] * model.paths.num_buckets)
-        plain(z).sum().backward()
-        original(z).sum().backward()
-        for name, parameter in original.named_parameters():
-            torch.testing.assert_close(dict(plain.named_parameters())[name].grad, parameter.grad)
 
 
 class Scaled(nn.Module):
