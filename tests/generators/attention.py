@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.generators.case import LATENT, Case
+from tests.generators.case import LATENT, Case, image
 
 WIDTH = 4
 
@@ -100,6 +100,35 @@ class FoldsTheBatchInside(_Tokens):
         t = self.tokens(z).transpose(0, 1)
         length, batch, width = t.shape
         return self.pictures(self.folded(t.reshape(-1, width)).view(length, batch, width).transpose(0, 1))
+
+
+class FoldsByJoining(nn.Module):
+    """Batches of 2N and 3N made by cat, stack and repeat_interleave, through layers and bare parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.two, self.three, self.four = (nn.Linear(LATENT, LATENT) for _ in range(3))
+        self.gain, self.out = nn.Parameter(torch.rand(LATENT) + 0.5), nn.Linear(LATENT, 48)
+
+    def forward(self, z: Tensor) -> Tensor:
+        n = z.size(0)
+        one, other = (self.two(torch.cat([z, -z])) * self.gain).chunk(2)
+        stacked = self.three(torch.stack([one, other, one * other]).flatten(0, 1)).view(3, n, LATENT)
+        repeated = self.four(stacked.sin().sum(0).repeat_interleave(2, dim=0)).view(n, 2, LATENT)
+        return image(self.out(repeated[:, 0] - repeated[:, 1].square()))
+
+
+class FoldsByRepeating(nn.Module):
+    """A batch of 3N by `repeat`, each copy with a phase of its own: the samples count fastest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.out = nn.Linear(LATENT, LATENT), nn.Linear(LATENT, 48)
+
+    def forward(self, z: Tensor) -> Tensor:
+        phase = torch.arange(3.0, dtype=z.dtype).repeat_interleave(len(z))[:, None]
+        h = torch.sin(self.fc(z.repeat(3, 1)) + phase)
+        return image(self.out(h.view(3, len(z), LATENT).sum(0)))
 
 
 class FoldsImages(nn.Module):
@@ -219,6 +248,8 @@ TOKENS: tuple[Any, ...] = (
     TransformerBatchFirst,
     FoldsTokensIntoTheBatch,
     FoldsTheBatchInside,
+    FoldsByJoining,
+    FoldsByRepeating,
     RearrangesByHand,
     ShufflesPixels,
     Recurs,
