@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from rpganify.conversion.foreign import find_foreign
 from rpganify.conversion.graph_data import blueprint_from_json, blueprint_to_json
 from rpganify.conversion.replication import tensors_by_name
 from rpganify.conversion.rewriting import (
@@ -82,16 +84,21 @@ def save_model(model: Model, directory: Path | str, *, overwrite: bool = False) 
     return directory
 
 
-def load_model(directory: Path | str) -> Model:
-    """Opens a model, or the newest intact one of a run. Runs no code that came with it; in eval mode.
+def load_model(directory: Path | str, *, trust_source: bool = False) -> Model:
+    """Opens a model, or the newest intact one of a run; in eval mode. Runs no code that came with it.
 
+    Args:
+        directory: the model, or the run.
+        trust_source: import functions of the generator's own source where the model calls any. That runs their code.
     Raises:
         ModelFileError: there is none, it is damaged, foreign, or from a newer rpganify.
     """
     directory = find_model(Path(directory))
     data = _read_graph(directory / GRAPH)
     try:
-        blueprint = blueprint_from_json(data)
+        blueprint = blueprint_from_json(
+            data, partial(find_foreign, data.get("provenance", {})) if trust_source else None
+        )
         # Before there is memory for them: a damaged graph may ask for any amount.
         _check_tensors(directory / TENSORS, model_tensors(blueprint))
         model: Model = (

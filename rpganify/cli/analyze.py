@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption
+from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption, TrustSourceOption
 
 
 def analyze(
@@ -35,6 +35,7 @@ def analyze(
     ] = None,
     condition: ConditionOption = None,
     seed: SeedOption = 0,
+    trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -57,7 +58,7 @@ def analyze(
     names = list(dict.fromkeys(analyzers or registry.analyzers()))
     chosen = [resolve(registry.get_analyzer(name).factory)() for name in names]
     place = choose_device(device)
-    opened = load_model(model)
+    opened = load_model(model, trust_source=trust_source)
     space = opened.paths if isinstance(opened, RandomPathGenerator) else None
     opened.to(place)
     with ProgressTalk() as talk:

@@ -97,6 +97,7 @@ def convert(
     from rpganify.cli.sources import SourceOptions, choose_plan, describe_source, provenance_of
     from rpganify.cli.verification_text import verification_lines
     from rpganify.conversion.converting import convert_inspected
+    from rpganify.conversion.graph_data import foreign_functions
     from rpganify.modelfile import save_model
 
     options = SourceOptions(
@@ -134,6 +135,10 @@ def convert(
         provenance=provenance_of(loaded, weights),
     )
     made, layers = done.model.plan, inspection.blueprint.layers
+    foreign = foreign_functions(done.model.blueprint)
+    if foreign and loaded.kind == "file":
+        told = {**done.model.blueprint.provenance, "source_path": loaded.origin}
+        done.model.blueprint = dataclasses.replace(done.model.blueprint, provenance=told)
     if not dry_run:
         save_model(done.model, target, overwrite=force)
         if write_plan is not None:
@@ -150,6 +155,8 @@ def convert(
         say(line)
     for note in done.notes:
         say(f"note: {note}")
+    if foreign:
+        say(f"note: it calls {', '.join(foreign)}, code of its own source; opening the model needs --trust-source")
     if dry_run:
         say("dry run: nothing was written")
         return

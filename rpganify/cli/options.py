@@ -35,6 +35,13 @@ LatentOption = Annotated[
         help="The latent argument and its shape, if they are not found: z, z:128, 100x1x1.",
     ),
 ]
+TrustSourceOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-source",
+        help="Open a model that calls functions of its own source; this runs their code.",
+    ),
+]
 FreezeNoiseOption = Annotated[
     bool,
     typer.Option("--freeze-noise", help="Noise that forward draws is drawn once, the same for every sample and call."),

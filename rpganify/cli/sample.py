@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption
+from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption, TrustSourceOption
 from rpganify.cli.parsing import find_bucket
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def sample(
     ] = None,
     condition: ConditionOption = None,
     seed: SeedOption = 0,
+    trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +66,7 @@ def sample(
     from rpganify.routing.generator import RandomPathGenerator
 
     place = choose_device(device)
-    opened = load_model(model)
+    opened = load_model(model, trust_source=trust_source)
     opened.to(place)
     conditions = read_conditions(condition, opened.conditions)
     chance = torch.Generator().manual_seed(seed)

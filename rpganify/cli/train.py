@@ -20,6 +20,7 @@ from rpganify.cli.options import (
     InputOption,
     LatentOption,
     SeedOption,
+    TrustSourceOption,
     WeightsOption,
 )
 
@@ -103,6 +104,7 @@ def train(
         int, typer.Option("--checkpoint-every", metavar="NUMBER", help="Steps between checkpoints.")
     ] = 500,
     seed: SeedOption = 0,
+    trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in RUN, with the settings it has.")
@@ -164,7 +166,7 @@ def train(
         weights=weights,
         seed=seed,
     )
-    opened = open_for_training(source, is_standard=standard)
+    opened = open_for_training(source, is_standard=standard, trusts_source=trust_source)
     run = output or Path("runs") / opened.name
     check_run_is_free(run, is_resumed=resume, is_forced=force)
     images, done = fit_to(open_data(data, data_root, registry), opened.generator.image_shape)

@@ -35,7 +35,7 @@ class OpenedGenerator:
     architecture: str | None
 
 
-def open_for_training(options: SourceOptions, *, is_standard: bool) -> OpenedGenerator:
+def open_for_training(options: SourceOptions, *, is_standard: bool, trusts_source: bool = False) -> OpenedGenerator:
     """The generator that the user names: a converted model or run, or with `--standard` a source as it is.
 
     Raises:
@@ -51,6 +51,7 @@ def open_for_training(options: SourceOptions, *, is_standard: bool) -> OpenedGen
             example_inputs=options.example_inputs(),
             image=options.image,
             image_shape=options.parsed_image_shape(),
+            freeze_noise=options.freezes_noise,
         )
         name = source.architecture.name if source.architecture else None
         return OpenedGenerator(generator, f"{source_name(source.origin)}-standard", name)
@@ -66,7 +67,7 @@ def open_for_training(options: SourceOptions, *, is_standard: bool) -> OpenedGen
             f"There is no model at {model}. `rpganify convert {model}` makes one of a source; "
             "`--standard` trains a source as it is."
         )
-    opened = load_model(path)
+    opened = load_model(path, trust_source=trusts_source)
     return OpenedGenerator(opened, path.stem, opened.blueprint.provenance.get("architecture"))
 
 

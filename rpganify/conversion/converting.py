@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rpganify.conversion.copying import copy_generator
 from rpganify.conversion.dependence import find_block_dependence, find_ties
 from rpganify.conversion.inputs import Example
 from rpganify.conversion.layering import make_blueprint
@@ -258,12 +257,13 @@ def standard(
     example_inputs: Mapping[str, Any] | None = None,
     image: str | None = None,
     image_shape: tuple[int, ...] | None = None,
+    freeze_noise: bool = False,
 ) -> StandardGenerator:
     """The plain generator with the interface of a converted one, for trainings and comparisons; a copy.
 
     Args and errors as `wrap`.
     """
-    inspection = inspect_generator(copy_generator(model), latent, example_inputs, image, image_shape)
+    inspection = inspect_generator(model, latent, example_inputs, image, image_shape, freeze_noise)
     plain = build_standard_generator(inspection.blueprint)
     with torch.no_grad():
         for name, tensor in tensors_by_name(plain).items():

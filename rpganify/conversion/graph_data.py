@@ -5,11 +5,12 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import fx
+from torch.overrides import resolve_name
 
 from rpganify.conversion.known import KNOWN
 from rpganify.conversion.operators import METHODS, PROPERTIES, function_name, functions
@@ -86,9 +87,15 @@ def blueprint_to_json(blueprint: Blueprint) -> dict[str, Any]:
     }
 
 
-def blueprint_from_json(data: Mapping[str, Any]) -> Blueprint:
+# Finds a function outside the closed list by what a file calls it, `module:name`.
+Resolver = Callable[[str], Callable[..., Any]]
+
+
+def blueprint_from_json(data: Mapping[str, Any], resolve: Resolver | None = None) -> Blueprint:
     """The blueprint that was written.
 
+    Args:
+        resolve: imports the model's own functions, for models that a user trusts; None refuses them.
     Raises:
         ModelFileError: not such a file, from a newer rpganify, damaged, or holding what is not in the closed list.
     """
@@ -101,14 +108,14 @@ def blueprint_from_json(data: Mapping[str, Any]) -> Blueprint:
             "a newer one. `pip install -U rpganify`."
         )
     try:
-        return _read(data)
+        return _read(data, resolve)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"graph.json is damaged: {type(error).__name__}: {error}.") from error
 
 
-def _read(data: Mapping[str, Any]) -> Blueprint:
+def _read(data: Mapping[str, Any], resolve: Resolver | None) -> Blueprint:
     tensors = {
         _dotted(name): TensorSpec(
             str(spec["role"]), _extents(spec["shape"]), _dtype(spec["dtype"]), bool(spec["is_trainable"])
@@ -127,7 +134,7 @@ def _read(data: Mapping[str, Any]) -> Blueprint:
         )
         for spec in data["inputs"]
     )
-    graphs = [_GraphReader(graph, tensors, configs).read() for graph in data["graphs"]]
+    graphs = [_GraphReader(graph, tensors, configs, resolve).read() for graph in data["graphs"]]
     layers = tuple(
         Layer(
             str(layer["name"]),
@@ -156,14 +163,36 @@ def _read(data: Mapping[str, Any]) -> Blueprint:
 
 
 def foreign_functions(blueprint: Blueprint) -> tuple[str, ...]:
-    """Names of the functions in the graphs that a model file cannot hold."""
+    """The functions in the graphs that are outside the closed list, as `module:name`.
+
+    A model with such functions is written with a pointer to them, and opened only by who trusts its source.
+    """
     names = {
-        str(node.meta.get("foreign", node.target))
+        foreign_name(node.target)
         for graph in blueprint.graphs()
         for node in graph.nodes
         if node.op == "call_function" and node.target is not getattr and function_name(node.target) is None
     }
     return tuple(sorted(names))
+
+
+def foreign_name(function: Any) -> str:
+    """Where a function outside the closed list comes from, `module:name`.
+
+    Raises:
+        ModelFileError: it is defined inside another function, so that nothing can point to it.
+    """
+    owner = function.__dict__.get("custom_function", function) if hasattr(function, "__dict__") else function
+    full = resolve_name(function)
+    if full is not None and full.startswith("torch."):
+        return f"torch:{full.removeprefix('torch.')}"
+    name, module = getattr(owner, "__qualname__", repr(owner)), getattr(owner, "__module__", None)
+    if "<locals>" in name or not module:
+        raise ModelFileError(
+            f"The generator calls {name}, which is outside the operators that a model file may hold, and which nothing can "
+            "point to: it is made inside another function. Define it at the top of its file."
+        )
+    return f"{module}:{name}"
 
 
 def _graph_to_json(graph: fx.Graph) -> list[dict[str, Any]]:
@@ -197,12 +226,7 @@ def _operator_of(node: fx.Node) -> tuple[str, str]:
         if node.target is getattr:
             return "property", str(node.args[1])
         name = function_name(node.target)  # type: ignore[arg-type]
-        if name is None:
-            raise ModelFileError(
-                f"The generator calls {node.meta.get('foreign', node.target)} ({node.meta.get('place') or node.name}), "
-                "which is outside the operators that a model file may hold."
-            )
-        return "function", name
+        return ("function", name) if name is not None else ("foreign", foreign_name(node.target))
     kinds = {"call_method": "method", "call_module": "layer", "get_attr": "tensor", "placeholder": "input"}
     return kinds.get(node.op, node.op), str(node.target)
 
@@ -240,9 +264,13 @@ class _GraphReader:
     """Rebuilds one graph from its list of nodes."""
 
     def __init__(
-        self, data: list[dict[str, Any]], tensors: Mapping[str, TensorSpec], layers: Mapping[str, LayerConfig]
+        self,
+        data: list[dict[str, Any]],
+        tensors: Mapping[str, TensorSpec],
+        layers: Mapping[str, LayerConfig],
+        resolve: Resolver | None,
     ) -> None:
-        self.data, self.tensors, self.layers = data, tensors, layers
+        self.data, self.tensors, self.layers, self.resolve = data, tensors, layers, resolve
         self.graph = fx.Graph()
         self.nodes: dict[str, fx.Node] = {}
 
@@ -270,6 +298,13 @@ class _GraphReader:
             node = self.graph.create_node("call_function", getattr, (args[0], target), {}, name)
         elif kind == "function" and target in functions():
             node = self.graph.create_node("call_function", functions()[target], args, kwargs, name)
+        elif kind == "foreign" and self.resolve is not None:
+            node = self.graph.create_node("call_function", self.resolve(target), args, kwargs, name)
+        elif kind == "foreign":
+            raise ModelFileError(
+                f"The model calls {target}, a function of its source. Opening it would run that code, so it is opened only on "
+                "demand: `--trust-source`, or rpganify.load(…, trust_source=True)."
+            )
         elif kind == "output":
             node = self.graph.output(args[0])
         else:
