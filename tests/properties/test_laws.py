@@ -8,19 +8,15 @@ import tempfile
 from pathlib import Path
 
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 import rpganify
 from rpganify.plan import Plan
 from rpganify.surgery.extract import extract_tensors
+from tests.laws import costly_law
 from tests.properties.generators import Drawn, conversions, routable, with_paths
-
-# A conversion takes some 30 ms: few examples of every law, all drawn from one seed.
-law = settings(
-    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
 
 def close(found: Tensor, expected: Tensor) -> None:
@@ -28,7 +24,7 @@ def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
-@law
+@costly_law
 @given(with_paths())
 def test_routing_through_copies_of_one_block_changes_nothing(drawn_paths: tuple[Drawn, Tensor]) -> None:
     drawn, paths = drawn_paths
@@ -37,7 +33,7 @@ def test_routing_through_copies_of_one_block_changes_nothing(drawn_paths: tuple[
     close(model(paths), copy.deepcopy(drawn.original).eval()(z))
 
 
-@law
+@costly_law
 @given(with_paths())
 def test_a_batch_equals_its_samples_one_by_one(drawn_paths: tuple[Drawn, Tensor]) -> None:
     drawn, paths = drawn_paths
@@ -45,7 +41,7 @@ def test_a_batch_equals_its_samples_one_by_one(drawn_paths: tuple[Drawn, Tensor]
     close(model(paths), torch.cat([model(path[None]) for path in paths]))
 
 
-@law
+@costly_law
 @given(with_paths(), st.randoms(use_true_random=False))
 def test_permuting_samples_permutes_images(drawn_paths: tuple[Drawn, Tensor], chance: object) -> None:
     drawn, paths = drawn_paths
@@ -55,7 +51,7 @@ def test_permuting_samples_permutes_images(drawn_paths: tuple[Drawn, Tensor], ch
     close(model(paths[order]), model(paths)[order])
 
 
-@law
+@costly_law
 @given(with_paths())
 def test_saving_then_loading_is_the_identity(drawn_paths: tuple[Drawn, Tensor]) -> None:
     drawn, paths = drawn_paths
@@ -68,7 +64,7 @@ def test_saving_then_loading_is_the_identity(drawn_paths: tuple[Drawn, Tensor]) 
     assert list(ours) == list(theirs) and all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-@law
+@costly_law
 @given(with_paths(max_paths=2))
 def test_an_extracted_path_and_the_original_class_with_its_tensors_equal_that_path(
     drawn_paths: tuple[Drawn, Tensor],
@@ -82,7 +78,7 @@ def test_an_extracted_path_and_the_original_class_with_its_tensors_equal_that_pa
         close(original(model.Z), model(path[None]))
 
 
-@law
+@costly_law
 @given(conversions())
 def test_the_first_block_of_every_bucket_is_the_generator_as_it_was_given(drawn: Drawn) -> None:
     model = drawn.wrapped()
@@ -91,7 +87,7 @@ def test_the_first_block_of_every_bucket_is_the_generator_as_it_was_given(drawn:
     assert set(found) == set(expected) and all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-@law
+@costly_law
 @given(conversions())
 def test_a_plan_survives_json_and_names_every_layer_once(drawn: Drawn) -> None:
     model = drawn.wrapped()
@@ -106,7 +102,7 @@ def test_a_plan_survives_json_and_names_every_layer_once(drawn: Drawn) -> None:
     assert [set(bucket.layers) for bucket in plan.buckets] == wanted
 
 
-@law
+@costly_law
 @given(with_paths(max_paths=3))
 def test_a_sample_gives_gradients_to_its_own_blocks_only(drawn_paths: tuple[Drawn, Tensor]) -> None:
     drawn, paths = drawn_paths

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rpganify.conversion.planning import make_plan, natural_stages
 from rpganify.plan import BucketSpec, NormMode, Plan
 from rpganify.routing.blueprint import Layer
+from tests.laws import law
 
 names = st.text("abc.1é ", min_size=1, max_size=5)
 
@@ -26,11 +27,13 @@ def plans(draw: st.DrawFn) -> Plan:
     )
 
 
+@law
 @given(plans())
 def test_a_plan_survives_json(plan: Plan) -> None:
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
+@law
 @given(plans())
 def test_every_layer_of_a_bucket_leads_back_to_it_and_shared_layers_to_none(plan: Plan) -> None:
     for index, bucket in enumerate(plan.buckets):
@@ -62,6 +65,7 @@ tables = layer_tables()
 norms = st.sampled_from(["shared", "per-block"])
 
 
+@law
 @given(tables, norms, st.data())
 def test_automatic_buckets_are_contiguous_in_order_and_hold_every_layer_once(
     table: tuple[list[Layer], frozenset[str]], norm: NormMode, data: st.DataObject
@@ -77,6 +81,7 @@ def test_automatic_buckets_are_contiguous_in_order_and_hold_every_layer_once(
     assert len({bucket.name for bucket in plan.buckets}) == num_buckets
 
 
+@law
 @given(tables, norms)
 def test_natural_stages_are_contiguous_in_order_and_hold_every_layer_once(
     table: tuple[list[Layer], frozenset[str]], norm: NormMode

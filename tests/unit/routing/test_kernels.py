@@ -19,6 +19,7 @@ from rpganify.routing.kernels import (
     rows_of,
     split,
 )
+from tests.laws import law
 
 CPU = torch.device("cpu")
 NUM_BLOCKS = 4
@@ -42,6 +43,7 @@ def batch_at(where: BatchAxis, num_samples: int) -> Tensor:
     return row.view(view).expand(shape).clone()
 
 
+@law
 @given(columns)
 def test_the_blocks_present_and_their_counts_are_those_of_the_batch(blocks: list[int]) -> None:
     found = route(blocks)
@@ -50,6 +52,7 @@ def test_the_blocks_present_and_their_counts_are_those_of_the_batch(blocks: list
     assert found.num_samples == len(blocks)
 
 
+@law
 @given(columns, axes)
 def test_every_part_holds_the_samples_of_its_block_in_their_order(blocks: list[int], where: BatchAxis) -> None:
     found = route(blocks)
@@ -62,12 +65,14 @@ def test_every_part_holds_the_samples_of_its_block_in_their_order(blocks: list[i
         )
 
 
+@law
 @given(columns, axes)
 def test_joining_undoes_splitting(blocks: list[int], where: BatchAxis) -> None:
     found, x = route(blocks), batch_at(where, len(blocks))
     assert torch.equal(join(split(x, where, found), where, found), x)
 
 
+@law
 @given(columns, axes, axes)
 def test_each_block_is_called_once_with_its_samples_wherever_the_batch_is(
     blocks: list[int], where: BatchAxis, result: BatchAxis
@@ -93,6 +98,7 @@ def test_each_block_is_called_once_with_its_samples_wherever_the_batch_is(
     assert torch.equal(out, expected + per_sample[expected.long()])
 
 
+@law
 @given(columns)
 def test_one_value_per_block_becomes_one_per_sample(blocks: list[int]) -> None:
     found = route(blocks)
