@@ -85,7 +85,7 @@ def choose_discriminator(
         TrainingError: it cannot be built for such images or from these options.
     """
     if ":" in name or name.endswith(".py"):
-        return load_class(name, options).build(seed)
+        return load_class(name, options, role="discriminator").build(seed)
     factory = resolve(registry.get_discriminator(name).factory)
     values = {option: read_literal(text) for option, text in options.items()}
     try:

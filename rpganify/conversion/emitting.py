@@ -8,31 +8,27 @@ import torch
 from torch import Tensor, fx
 
 from rpganify.conversion.inputs import Example
+from rpganify.conversion.matching import Matcher
 from rpganify.conversion.operands import (
-    LEGACY_TYPES,
-    Size,
     collect,
     flat,
     has_ref,
-    is_inner,
     out_of_place,
-    python_number,
     result_number,
     shares_memory,
 )
 from rpganify.conversion.operators import (
     FACTORIES,
     LIKE_DRAWS,
-    OVERWRITES,
     RANDOM,
     TAKES_GENERATOR,
     classify,
     functions,
 )
-from rpganify.conversion.recording import Call, Place, Recording, Ref, Value
+from rpganify.conversion.recording import Call, Recording, Ref
 from rpganify.errors import ConversionError
 
-CONSTANTS = "lifted_constants"
+_DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d")
 
 
 def emit_graph(
@@ -42,6 +38,7 @@ def emit_graph(
     example: Example,
     constants: dict[str, Tensor],
     freezes_noise: bool = False,
+    is_training: bool = False,
 ) -> fx.Graph:
     """The graph that both records are instances of.
 
@@ -51,10 +48,11 @@ def emit_graph(
     Args:
         constants: tensors that the graph needs besides the generator's own are added here.
         freezes_noise: noise is drawn now, once, the same for every sample and call.
+        is_training: whether the records are of train mode.
     Raises:
         ConversionError: the records differ in more than the batch size.
     """
-    return _Emitter(first, second, batches, example, constants, freezes_noise).emit()
+    return _Emitter(first, second, batches, example, constants, freezes_noise, is_training).emit()
 
 
 class _Emitter:
@@ -66,15 +64,15 @@ class _Emitter:
         example: Example,
         constants: dict[str, Tensor],
         freezes_noise: bool,
+        is_training: bool,
     ) -> None:
         self.first, self.second, self.batches = first, second, batches
-        self.example, self.constants, self.freezes_noise = example, constants, freezes_noise
+        self.example, self.freezes_noise, self.is_training = example, freezes_noise, is_training
         self.graph = fx.Graph()
-        self.nodes: dict[int, fx.Node] = {}
+        self.operands = Matcher(self.graph, first, second, batches, constants)
+        self.nodes = self.operands.nodes
         self.detached: dict[fx.Node, fx.Node] = {}
         self.gradless: set[fx.Node] = set()
-        self.sizes: dict[Size, fx.Node] = {}
-        self.place: Place | None = None
         self.generator: fx.Node | None = None
 
     def emit(self) -> fx.Graph:
@@ -82,22 +80,19 @@ class _Emitter:
         numbers = {v.name: i for i, v in enumerate(self.first.values) if v.kind == "input"}
         for spec in self.example.specs:
             node = self.graph.placeholder(spec.identifier)
-            self.nodes[numbers[spec.name]] = self._describe(node, numbers[spec.name])
+            self.nodes[numbers[spec.name]] = self.operands.describe(node, numbers[spec.name])
         self.generator = self.graph.placeholder("generator", default_value=None)
-        self.like = next(node for node in self.graph.nodes if node.op == "placeholder")
-        self.batch = self.graph.call_method("size", (self.like, 0))
-        self.batch.meta["size"] = (1, 0)
-        self.device = self.graph.call_function(getattr, (self.like, "device"))
+        self.operands.start(next(node for node in self.graph.nodes if node.op == "placeholder"))
         needed = self._needed_calls()
         for index, (one, two) in enumerate(zip(self.first.calls, self.second.calls, strict=True)):
             if needed[index]:
                 self._emit_call(one, two)
-        self.place = None
-        outputs = self._match(self.first.outputs, self.second.outputs)
+        self.operands.place = None
+        outputs = self.operands.match(self.first.outputs, self.second.outputs)
         self._emit_rebound()
         self.graph.output(outputs)
         for node in reversed(list(self.graph.nodes)):
-            unused_helper = node in (self.batch, self.device) or node.op == "get_attr"
+            unused_helper = node in (self.operands.batch, self.operands.device) or node.op == "get_attr"
             if unused_helper and not node.users:
                 self.graph.erase_node(node)
         self.graph.lint()
@@ -154,16 +149,16 @@ class _Emitter:
                     f"The forward pass replaces {name!r} by a tensor of another shape; what it leaves for the next call "
                     "cannot be kept. Register it with its final shape."
                 )
-            target = self._without_grad(self._node(state))
-            value = self._without_grad(self._node(number))
+            target = self._without_grad(self.operands.node(state))
+            value = self._without_grad(self.operands.node(number))
             self._annotate(self.graph.call_method("copy_", (target, value)), None, (state,), number)
 
     def _emit_call(self, one: Call, two: Call) -> None:
-        self.place = one.place
+        self.operands.place = one.place
         if one.function is not None:
             for number in one.written:
-                self._adopt_overwritten(number, one.function)
-        args, kwargs = self._match(one.args, two.args), self._match(one.kwargs, two.kwargs)
+                self.operands.adopt_overwritten(number, one.function)
+        args, kwargs = self.operands.match(one.args, two.args), self.operands.match(one.kwargs, two.kwargs)
         if not one.is_grad:
             args, kwargs = (fx.node.map_arg(part, self._without_grad) for part in (args, kwargs))
         if one.layer is not None:
@@ -176,7 +171,7 @@ class _Emitter:
             # The memory is the author's concern, not the graph's; and backward may need what was there.
             node = self._emit_out_of_place(one, args, kwargs)
             assert isinstance(one.outputs, Ref)
-            self.nodes[one.outputs.value] = self._describe(node, one.outputs.value)
+            self.nodes[one.outputs.value] = self.operands.describe(node, one.outputs.value)
             self._annotate(node, one, (), one.outputs.value)
             return
         else:
@@ -220,6 +215,8 @@ class _Emitter:
         is_noise = short in TAKES_GENERATOR or short in LIKE_DRAWS
         if self.freezes_noise and is_noise and call.drawn is not None and not _has_parameters(short, call):
             return self._emit_frozen(call, call.drawn, args, is_in_place=kind == "method")
+        if self.freezes_noise and short in _DROPOUTS and self._is_active_dropout(call):
+            return self._emit_frozen_dropout(call, short, args, kwargs)
         if short in LIKE_DRAWS and kind == "function":
             return self._emit_like_draw(LIKE_DRAWS[short], call, args, kwargs)
         if short in TAKES_GENERATOR and kwargs.get("generator") is None:
@@ -235,26 +232,44 @@ class _Emitter:
             node.meta["foreign"] = name
             return node
         if short in FACTORIES and kwargs.get("device") is None and not any(isinstance(a, Ref) for a in flat(call.args)):
-            kwargs = {**kwargs, "device": self.device}
+            kwargs = {**kwargs, "device": self.operands.device}
         return self.graph.call_function(functions()[name], args, kwargs)
 
     def _emit_frozen(self, call: Call, drawn: Tensor, args: tuple[Any, ...], is_in_place: bool) -> fx.Node:
         """A draw of the recording in place of the random function: its first sample's, for every sample."""
+        noise = self._repeated(call, drawn)
+        return self.graph.call_method("copy_", (args[0], noise)) if is_in_place else noise
+
+    def _emit_frozen_dropout(self, call: Call, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
+        """Dropout that is on in eval mode, with the mask of one draw."""
+        assert call.drawn is not None
+        share = kwargs["p"] if "p" in kwargs else args[1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(len(self.graph.nodes))
+            mask = getattr(torch.nn.functional, name)(torch.ones_like(call.drawn), float(share), training=True)
+        return self.graph.call_method("mul", (args[0], self._repeated(call, mask)))
+
+    def _is_active_dropout(self, call: Call) -> bool:
+        # In train mode dropout is a part of training, not of the images.
+        if self.is_training or call.drawn is None or not isinstance(call.args[0], Ref):
+            return False
+        return not torch.equal(call.drawn, self.first.values[call.args[0].value].tensor)
+
+    def _repeated(self, call: Call, content: Tensor) -> fx.Node:
+        """The first sample of a recorded result as a constant, for every sample."""
         assert isinstance(call.outputs, Ref)
-        shape = self._shape(call.outputs.value)
+        shape = self.operands.shape(call.outputs.value)
         repeats: list[Any] = [1] * len(shape)
         for axis, (factor, _) in enumerate(shape):
             if factor:
-                drawn, repeats[axis] = drawn.narrow(axis, 0, factor), self._size((1, 0))
-        noise = self._lift(drawn)
-        if any(factor for factor, _ in shape):
-            noise = self.graph.call_method("repeat", (noise, *repeats))
-        return self.graph.call_method("copy_", (args[0], noise)) if is_in_place else noise
+                content, repeats[axis] = content.narrow(axis, 0, factor), self.operands.size((1, 0))
+        constant = self.operands.lift(content)
+        return self.graph.call_method("repeat", (constant, *repeats)) if any(f for f, _ in shape) else constant
 
     def _emit_like_draw(self, draw: str, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
         """`randn_like(x)` as `randn(x.shape)`, the same numbers, because only that takes a generator."""
         source = args[0]
-        shape = [self._size(size) for size in source.meta["shape"]]
+        shape = [self.operands.size(size) for size in source.meta["shape"]]
         options = {k: v for k, v in kwargs.items() if k in ("dtype", "device", "requires_grad") and v is not None}
         options.setdefault("dtype", self.graph.call_function(getattr, (source, "dtype")))
         options.setdefault("device", self.graph.call_function(getattr, (source, "device")))
@@ -289,104 +304,13 @@ class _Emitter:
             node.meta["scope"] = call.scope
             node.meta["place"] = str(call.place) if call.place else ""
         if written:
-            node.meta["written"] = tuple(self._node(n) for n in written)
+            node.meta["written"] = tuple(self.operands.node(n) for n in written)
         if number is not None:
-            self._describe(node, number)
+            self.operands.describe(node, number)
         elif call is not None and isinstance(call.outputs, (tuple, list)) and node.op != "placeholder":
             node.meta["shapes"] = tuple(
-                self._shape(part.value) if isinstance(part, Ref) else None for part in call.outputs
+                self.operands.shape(part.value) if isinstance(part, Ref) else None for part in call.outputs
             )
-
-    def _describe(self, node: fx.Node, number: int) -> fx.Node:
-        node.meta["shape"] = self._shape(number)
-        node.meta["dtype"] = self.first.values[number].tensor.dtype
-        axes = [axis for axis, (factor, _) in enumerate(node.meta["shape"]) if factor > 1]
-        if len(axes) == 1 and is_inner(self.second.values[number].tensor, axes[0], self.batches):
-            node.meta["is_inner"] = True
-        return node
-
-    def _shape(self, number: int) -> tuple[Size, ...]:
-        one, two = self.first.values[number].tensor.shape, self.second.values[number].tensor.shape
-        if len(one) != len(two):
-            raise self._baked(f"a tensor of shape {tuple(one)} against {tuple(two)}")
-        return tuple(self._fit(a, b) for a, b in zip(one, two, strict=True))
-
-    def _fit(self, one: int, two: int) -> Size:
-        step = self.batches[1] - self.batches[0]
-        if (two - one) % step:
-            raise self._baked(f"the size {one} against {two}")
-        factor = (two - one) // step
-        return factor, one - factor * self.batches[0]
-
-    def _size(self, size: Size) -> Any:
-        factor, rest = size
-        if factor == 0:
-            return rest
-        if size not in self.sizes:
-            node: fx.Node = self.batch
-            table = functions()
-            # Right after the batch node, so that every later node may use it.
-            with self.graph.inserting_after(self.device):
-                if factor != 1:
-                    node = self.graph.call_function(table["operator.mul"], (node, factor))
-            if rest:
-                with self.graph.inserting_after(node if factor != 1 else self.device):
-                    node = self.graph.call_function(table["operator.add"], (node, rest))
-            node.meta["size"] = size
-            self.sizes[size] = node
-        return self.sizes[size]
-
-    def _node(self, number: int) -> fx.Node:
-        if number not in self.nodes:
-            one, two = self.first.values[number], self.second.values[number]
-            if one.kind == "state":
-                node = self.graph.get_attr(one.name)
-                node.meta["scope"] = one.name.rpartition(".")[0]
-            elif one.kind == "constant":
-                node = self._constant(one, two)
-            else:
-                raise ConversionError(f"{self._where()} uses a tensor whose making was not recorded.")
-            self.nodes[number] = node
-            self._describe(node, number)
-        return self.nodes[number]
-
-    def _constant(self, one: Value, two: Value) -> fx.Node:
-        """A tensor that came from outside torch (numpy, a closure, a global)."""
-        assert one.content is not None and two.content is not None
-        if one.content.shape == two.content.shape and torch.equal(
-            torch.nan_to_num(one.content), torch.nan_to_num(two.content)
-        ):
-            return self._lift(one.content)
-        values = torch.cat([one.content.flatten(), two.content.flatten()]).unique()
-        if len(values) == 1:
-            shape = [self._size(self._fit(a, b)) for a, b in zip(one.content.shape, two.content.shape, strict=True)]
-            return self.graph.call_function(
-                torch.full, (shape, values[0].item()), {"dtype": one.content.dtype, "device": self.device}
-            )
-        raise ConversionError(
-            f"{self._where()} uses a tensor of shape {tuple(one.content.shape)} that was computed outside torch (numpy, a "
-            "list, or a function that torch cannot see) from the inputs or the batch size; the graph would repeat one "
-            "sample's values for all. Compute it with torch."
-        )
-
-    def _lift(self, content: Tensor) -> fx.Node:
-        """A tensor that becomes part of the model; equal ones are one."""
-        for name, known in self.constants.items():
-            if known.dtype == content.dtype and torch.equal(known, content):
-                return self.graph.get_attr(name)
-        name = f"{CONSTANTS}.c{len(self.constants)}"
-        self.constants[name] = content.contiguous()
-        return self.graph.get_attr(name)
-
-    def _adopt_overwritten(self, number: int, function: Any) -> None:
-        """`torch.FloatTensor(n, m).normal_()`: memory from outside that is written before it is read."""
-        value = self.first.values[number]
-        if number in self.nodes or value.kind != "constant" or function.__name__ not in OVERWRITES:
-            return
-        other = self.second.values[number]
-        shape = [self._size(self._fit(a, b)) for a, b in zip(value.tensor.shape, other.tensor.shape, strict=True)]
-        node = self.graph.call_function(torch.empty, (shape,), {"dtype": value.tensor.dtype, "device": self.device})
-        self.nodes[number] = self._describe(node, number)
 
     def _without_grad(self, node: fx.Node) -> fx.Node:
         """The node's tensor, invisible to autograd but over the same memory: how a no_grad block sees it."""
@@ -399,63 +323,6 @@ class _Emitter:
             self.detached[node] = alias
             self.detached[alias] = alias
         return self.detached[node]
-
-    def _match(self, one: Any, two: Any) -> Any:
-        """One operand of the graph from its two instances."""
-        if isinstance(one, Ref) and isinstance(two, Ref):
-            if one.value != two.value:
-                raise self._baked("another tensor")
-            return self._node(one.value)
-        if isinstance(one, (tuple, list)) and type(one) is type(two) and len(one) == len(two):
-            parts = [self._match(a, b) for a, b in zip(one, two, strict=True)]
-            return tuple(parts) if isinstance(one, tuple) else parts
-        if isinstance(one, (tuple, list)) and type(one) is type(two):
-            return self._match_repeated(list(one), list(two))
-        if isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
-            return {key: self._match(one[key], two[key]) for key in one}
-        if isinstance(one, slice) and isinstance(two, slice):
-            return slice(
-                self._match(one.start, two.start), self._match(one.stop, two.stop), self._match(one.step, two.step)
-            )
-        one, two = python_number(one), python_number(two)
-        if isinstance(one, torch.device):
-            return self.device
-        if isinstance(one, int) and isinstance(two, int) and not isinstance(one, bool):
-            return self._size(self._fit(one, two)) if one != two else one
-        if type(one) is not type(two):
-            raise self._baked(f"{one!r} against {two!r}")
-        if isinstance(one, type) or type(one).__name__ == "tensortype":
-            return self._legacy_type(one)
-        if isinstance(one, str) and one.startswith("torch.") and one.endswith("Tensor"):
-            return self._legacy_type(one)
-        if one == two or (isinstance(one, float) and one != one and two != two):
-            return one
-        raise self._baked(f"{one!r} against {two!r}")
-
-    def _match_repeated(self, one: list[Any], two: list[Any]) -> fx.Node:
-        """A list that is as long as the batch: `N * [x]`, the only kind of which a graph knows every entry."""
-        period, rest = self._fit(len(one), len(two))
-        pattern = one[:period]
-        if rest or one != pattern * self.batches[0] or two != pattern * self.batches[1]:
-            raise self._baked(f"{len(one)} entries against {len(two)}")
-        parts = [self._match(a, b) for a, b in zip(pattern, two[:period], strict=True)]
-        return self.graph.call_function(functions()["operator.mul"], (parts, self._size((1, 0))))
-
-    def _legacy_type(self, kind: Any) -> torch.dtype:
-        name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
-        dtype = LEGACY_TYPES.get(name.rpartition(".")[2])
-        if dtype is None:
-            raise ConversionError(f"{self._where()} takes {kind!r}, which a graph cannot hold.")
-        return dtype
-
-    def _where(self) -> str:
-        return f"The forward pass at {self.place}" if self.place else "The forward pass"
-
-    def _baked(self, difference: str) -> ConversionError:
-        return ConversionError(
-            f"{self._where()} has the batch size baked in: batch sizes {self.batches[0]} and {self.batches[1]} give "
-            f"{difference}, which is no whole multiple of the batch. Take the size from the input (`x.size(0)`) there."
-        )
 
 
 def _has_parameters(name: str, call: Call) -> bool:

@@ -16,7 +16,8 @@ from rpganify.routing.blueprint import InputSpec
 from rpganify.structure import at_location, leaves_with_location, location_text, map_leaves
 
 # Samples i and i + DISTINCT of an example are equal: how their entries lie in a tensor can be seen from its values.
-DISTINCT = 2
+# No divisor of the recorded batch, or a batch laid twice would look like one whose samples' entries are together.
+DISTINCT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Example:
                     return leaf
                 if (argument, location) == (latent.argument, latent.location) and leaf.is_floating_point():
                     return torch.randn(DISTINCT, *leaf.shape[1:], dtype=leaf.dtype, generator=draws)[repeats % DISTINCT]
-                return leaf.detach().cpu()[repeats % max(min(leaf.shape[0], DISTINCT), 1)].clone()
+                return leaf.detach().cpu()[repeats % DISTINCT % max(leaf.shape[0], 1)].clone()
 
             result[argument] = map_leaves(value, resize)
         return result

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from rpganify.conversion.inputs import DISTINCT
 from rpganify.conversion.operators import MAYBE_VIEWS, METHODS, functions
 from rpganify.conversion.recording import Call, Ref
 
@@ -31,19 +32,23 @@ def result_number(call: Call) -> int | None:
     return call.outputs.value if isinstance(call.outputs, Ref) else None
 
 
-def is_inner(tensor: Tensor, axis: int, batches: tuple[int, int]) -> bool:
+def is_inner(tensor: Tensor, axis: int, batch: int) -> bool:
     """Whether an axis of several entries per sample counts the samples fastest.
 
-    The second record's samples are the first one's, twice: samples i and i + batches[0] are equal. The order of
-    entries under which they look equal is the one.
+    Samples `DISTINCT` apart are equal in an example. The order of entries under which they look equal is the one.
+
+    Args:
+        tensor: of a record.
+        axis: of several entries per sample.
+        batch: samples of that record, more than `DISTINCT`.
     """
-    if not tensor.is_floating_point() or tensor.shape[axis] % batches[1]:
+    if not tensor.is_floating_point() or tensor.shape[axis] % batch:
         return False
-    period, values = batches[0], tensor.detach().float()
-    outer = values.unflatten(axis, (batches[1], -1)).movedim(axis, 0)
-    inner = values.unflatten(axis, (-1, batches[1])).movedim(axis + 1, 0)
+    values = tensor.detach().float()
+    outer = values.unflatten(axis, (batch, -1)).movedim(axis, 0)
+    inner = values.unflatten(axis, (-1, batch)).movedim(axis + 1, 0)
     apart_outer, apart_inner = (
-        (order[:-period] - order[period:]).abs().nan_to_num().sum().item() for order in (outer, inner)
+        (order[:-DISTINCT] - order[DISTINCT:]).abs().nan_to_num().sum().item() for order in (outer, inner)
     )
     return bool(apart_inner < 0.5 * apart_outer)
 

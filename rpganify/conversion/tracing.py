@@ -20,7 +20,8 @@ from rpganify.conversion.recording import Recorder, Recording
 from rpganify.errors import ConversionError, RpganifyError
 from rpganify.structure import tensors_of
 
-# Two sizes that differ by 2, so that an integer which grows by an odd amount is not taken for a multiple of the batch.
+# Two sizes that differ by 2, so that an integer which grows by an odd amount is not taken for a multiple of the batch;
+# the second has more samples than an example has distinct ones.
 BATCHES = (2, 4)
 
 
@@ -73,7 +74,7 @@ def trace(generator: nn.Module, example: Example, options: TraceOptions | None =
     notes = _notes(eval_records[0])
     try:
         train_records = _record_pair(generator, example, options, is_training=True)
-        train_graph = emit_graph(*train_records, BATCHES, example, constants, options.freezes_noise)
+        train_graph = emit_graph(*train_records, BATCHES, example, constants, options.freezes_noise, is_training=True)
         notes += [note for note in _notes(train_records[0]) if note not in notes]
     except ConversionError as error:
         # Style mixing and its like happen in training only; the generator itself is still convertible.
