@@ -31,6 +31,7 @@ _LATENT_SIZES = re.compile(
 _CLASS_COUNTS = re.compile(r"n_?(um_?)?(classes|cls|labels?)|class(es)?_?(num|count)|c_dim|label_dim")
 _SHAPE = re.compile(r"\d+(x\d+)*")
 _BATCH = 2
+_MOST_SHAPES = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def find_example(
         ConversionError: no shape works, or an argument of which nothing is known; says how to name it.
     """
     choice = LatentChoice.parse(latent)
-    if example_inputs is not None and choice.shape is None and any(tensors_of(v) for v in example_inputs.values()):
+    if example_inputs is not None and choice.shape is None and _is_complete(generator, example_inputs):
         return make_example(example_inputs, choice.name)
     bound = dict(example_inputs or {})
     parameters = _named_parameters(generator)
@@ -90,9 +91,9 @@ def find_example(
         )
     module = copy_generator(generator).cpu()
     module.eval()
-    shapes = [choice.shape] if choice.shape is not None else list(_latent_shapes(module, latent_name))
+    shapes = [choice.shape] if choice.shape is not None else list(_latent_shapes(module))
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    failure: Exception | None = None
+    failures: list[Exception] = []
     for shape in shapes:
         for labels in _label_choices(module, others):
             noise = torch.randn(_BATCH, *shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
@@ -103,22 +104,48 @@ def find_example(
             except ConversionError:
                 raise
             except Exception as error:
-                failure = failure or error
+                failures.append(error)
+                nearer = _corrected(shape, error)
+                # The list grows while it is walked: a shape that an error message leads to is tried last.
+                if choice.shape is None and nearer is not None and nearer not in shapes and len(shapes) < _MOST_SHAPES:
+                    shapes.append(nearer)
                 continue
             if not tensors_of(outputs):
                 raise no_tensor(generator, outputs)
             if any(tensor.dim() and tensor.shape[0] == _BATCH for tensor in tensors_of(outputs)):
                 return make_example(arguments, latent_name)
     tried = ", ".join("x".join(map(str, shape)) for shape in shapes) or "none"
-    reason = (
-        f" The first attempt said: {type(failure).__name__}: {str(failure).strip().splitlines()[0]}"
-        if failure and str(failure).strip()
-        else ""
-    )
+    said = (str(failures[0]).strip().splitlines() or [""])[0].rstrip(".") if failures else ""
+    reason = f" The first attempt said: {type(failures[0]).__name__}: {said}." if failures else ""
     raise ConversionError(
         f"{type(generator).__name__} accepts no latent {latent_name!r} of shape {tried}.{reason} Name the shape of one "
         f'latent: `--latent {latent_name}:128`, latent="{latent_name}:100x1x1".'
     )
+
+
+def _is_complete(generator: nn.Module, example_inputs: Mapping[str, Any]) -> bool:
+    """Whether the examples hold all that forward requires, and a tensor among it."""
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [p.name for p in forward_parameters(generator) if p.default is p.empty and p.kind not in kinds]
+    return all(name in example_inputs for name in required) and any(tensors_of(v) for v in example_inputs.values())
+
+
+def _corrected(shape: tuple[int, ...], error: Exception) -> tuple[int, ...] | None:
+    """The latent's shape that a size mismatch speaks of: labels may be joined to it before the first layer.
+
+    Linear layers say what they got and what they wanted ("2x14 and 10x48"), convolutions likewise.
+    """
+    text = str(error)
+    linear = re.search(r"\((\d+)x(\d+) and (\d+)x(\d+)\)", text)
+    convolution = re.search(r"to have (\d+) channels, but got (\d+) channels", text)
+    if linear:
+        got, wanted = int(linear[2]), int(linear[3])
+    elif convolution:
+        wanted, got = int(convolution[1]), int(convolution[2])
+    else:
+        return None
+    size = shape[0] + wanted - got
+    return (size, *shape[1:]) if 0 < size <= 4096 else None
 
 
 def _named_parameters(generator: nn.Module) -> list[inspect.Parameter]:
@@ -160,7 +187,7 @@ def _latent_argument(
     return likely[0] if likely else open_names[0]
 
 
-def _latent_shapes(module: nn.Module, latent_name: str) -> Iterator[tuple[int, ...]]:
+def _latent_shapes(module: nn.Module) -> Iterator[tuple[int, ...]]:
     """Shapes that one latent may have, most likely first: sizes that attributes name, then what the layers take in."""
     sizes: list[int] = []
     for child in [module, *module.children()]:
@@ -182,6 +209,10 @@ def _latent_shapes(module: nn.Module, latent_name: str) -> Iterator[tuple[int, .
             layers.append((layer.in_channels, 1, 1))
         elif isinstance(layer, (nn.Conv3d, nn.ConvTranspose3d)):
             layers.append((layer.in_channels, 1, 1, 1))
+        elif not list(layer.children()):
+            # A layer of the author's own: a weight is (out, in, ...), as in torch, or the other way round.
+            matrices = [p for p in layer.parameters(recurse=False) if p.dim() == 2]
+            layers += [(extent,) for weight in matrices for extent in reversed(weight.shape)]
     tried: set[tuple[int, ...]] = set()
     named = [(size, *ones) for size in sizes for ones in ((), (1, 1))]
     # The first layer first: what it takes in fits more often than what an attribute seems to say.

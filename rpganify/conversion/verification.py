@@ -101,7 +101,13 @@ def verify_routing(generator: nn.Module, model: RandomPathGenerator, example: Ex
                     return None
         finally:
             model.train(was_training)
-        return _difference(singles, batch, "between a batch and its samples one by one")
+        try:
+            return _difference(singles, batch, "between a batch and its samples one by one")
+        except ConversionError as error:
+            raise ConversionError(
+                f"{error} A layer in a bucket may see the samples in another order than the inputs have (a flipped, rolled or "
+                "doubled batch); left out of the buckets it is shared by all paths, and the rest converts."
+            ) from error
 
 
 @contextmanager
