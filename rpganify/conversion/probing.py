@@ -80,7 +80,8 @@ def find_example(
         return make_example(example_inputs, choice.name)
     bound = dict(example_inputs or {})
     parameters = _named_parameters(generator)
-    latent_name = _latent_argument(generator, parameters, choice.name, set(bound))
+    wanted, is_packed = (choice.name or "").removesuffix("[0]") or None, (choice.name or "").endswith("[0]")
+    latent_name = _latent_argument(generator, parameters, wanted, set(bound))
     others = [p.name for p in parameters if p.default is p.empty and p.name != latent_name and p.name not in bound]
     unknown = [name for name in others if not is_label_name(name)]
     if unknown:
@@ -94,10 +95,12 @@ def find_example(
     shapes = [choice.shape] if choice.shape is not None else list(_latent_shapes(module))
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     failures: list[Exception] = []
-    for shape in shapes:
+    # A list of latents is what some generators take (`styles=[z]`); asked for as `styles[0]`, or tried last.
+    packings = (True,) if is_packed else (False, True)
+    for shape, packing in _attempts(shapes, packings):
         for labels in _label_choices(module, others):
             noise = torch.randn(_BATCH, *shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
-            arguments = {latent_name: noise, **labels, **bound}
+            arguments = {latent_name: [noise] if packing else noise, **labels, **bound}
             try:
                 with torch.random.fork_rng(devices=[]), torch.no_grad():
                     outputs = call_forward(module, arguments)
@@ -113,14 +116,22 @@ def find_example(
             if not tensors_of(outputs):
                 raise no_tensor(generator, outputs)
             if any(tensor.dim() and tensor.shape[0] == _BATCH for tensor in tensors_of(outputs)):
-                return make_example(arguments, latent_name)
-    tried = ", ".join("x".join(map(str, shape)) for shape in shapes) or "none"
+                return make_example(arguments, f"{latent_name}[0]" if packing else latent_name)
+    tried = ", ".join("x".join(map(str, shape)) for shape in shapes[:6]) or "none"
+    tried += f" or {len(shapes) - 6} others" if len(shapes) > 6 else ""
     said = (str(failures[0]).strip().splitlines() or [""])[0].rstrip(".") if failures else ""
     reason = f" The first attempt said: {type(failures[0]).__name__}: {said}." if failures else ""
     raise ConversionError(
         f"{type(generator).__name__} accepts no latent {latent_name!r} of shape {tried}.{reason} Name the shape of one "
         f'latent: `--latent {latent_name}:128`, latent="{latent_name}:100x1x1".'
     )
+
+
+def _attempts(shapes: list[tuple[int, ...]], packings: tuple[bool, ...]) -> Iterator[tuple[tuple[int, ...], bool]]:
+    """Every shape in every packing; shapes that are added meanwhile take part."""
+    for packing in packings:
+        for shape in shapes:
+            yield shape, packing
 
 
 def _is_complete(generator: nn.Module, example_inputs: Mapping[str, Any]) -> bool:
@@ -138,9 +149,9 @@ def _corrected(shape: tuple[int, ...], error: Exception) -> tuple[int, ...] | No
     text = str(error)
     linear = re.search(r"\((\d+)x(\d+) and (\d+)x(\d+)\)", text)
     convolution = re.search(r"to have (\d+) channels, but got (\d+) channels", text)
-    if linear:
+    if linear and len(shape) == 1:
         got, wanted = int(linear[2]), int(linear[3])
-    elif convolution:
+    elif convolution and len(shape) > 1:
         wanted, got = int(convolution[1]), int(convolution[2])
     else:
         return None
