@@ -99,9 +99,9 @@ def find_example(
     packings = (True,) if is_packed else (False, True)
     for shape, packing in _attempts(shapes, packings):
         for labels in _label_choices(module, others):
-            noise = torch.randn(_BATCH, *shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
-            arguments = {latent_name: [noise] if packing else noise, **labels, **bound}
             try:
+                noise = torch.randn(_BATCH, *shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
+                arguments = {latent_name: [noise] if packing else noise, **labels, **bound}
                 with torch.random.fork_rng(devices=[]), torch.no_grad():
                     outputs = call_forward(module, arguments)
             except ConversionError:
