@@ -1,11 +1,14 @@
 """What every test shares: one thread per worker, so that parallel workers do not fight over two cores."""
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+# A test run in the background of a shell starts with Ctrl-C ignored, and so would the trainings in it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
