@@ -25,7 +25,7 @@ from rpganify.conversion.operators import (
     classify,
     functions,
 )
-from rpganify.conversion.recording import Call, Recording, Ref
+from rpganify.conversion.record import Call, Recording, Ref
 from rpganify.errors import ConversionError
 
 _DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d")

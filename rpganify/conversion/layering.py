@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from rpganify.conversion.inputs import Example
 from rpganify.conversion.known import is_norm, layer_config
-from rpganify.conversion.recording import state_tensors
+from rpganify.conversion.record import state_tensors
 from rpganify.conversion.tracing import Trace
 from rpganify.errors import ConversionError
 from rpganify.routing.blueprint import Blueprint, Layer, LayerConfig, TensorSpec

@@ -9,7 +9,7 @@ from torch import Tensor, fx
 
 from rpganify.conversion.operands import LEGACY_TYPES, Size, is_inner, python_number
 from rpganify.conversion.operators import OVERWRITES, functions
-from rpganify.conversion.recording import Place, Recording, Ref, Value
+from rpganify.conversion.record import Place, Recording, Ref, Value
 from rpganify.errors import ConversionError
 
 CONSTANTS = "lifted_constants"

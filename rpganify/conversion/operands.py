@@ -9,7 +9,7 @@ from torch import Tensor, fx
 
 from rpganify.conversion.inputs import DISTINCT
 from rpganify.conversion.operators import MAYBE_VIEWS, METHODS, functions
-from rpganify.conversion.recording import Call, Ref
+from rpganify.conversion.record import Call, Ref
 
 # Size of one dimension at batch size N: (a, b) stands for a * N + b.
 Size = tuple[int, int]

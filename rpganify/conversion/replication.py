@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from rpganify.conversion.recording import state_tensors
+from rpganify.conversion.record import state_tensors
 from rpganify.errors import ConversionError
 from rpganify.plan import InitMode
 from rpganify.routing.blueprint import Blueprint

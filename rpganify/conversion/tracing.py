@@ -16,7 +16,8 @@ from rpganify.conversion.emitting import emit_graph
 from rpganify.conversion.inputs import Example, call_forward, no_tensor, value_of
 from rpganify.conversion.known import known_kind
 from rpganify.conversion.randomness import own_random_state
-from rpganify.conversion.recording import Recorder, Recording
+from rpganify.conversion.record import Recording
+from rpganify.conversion.recording import Recorder
 from rpganify.errors import ConversionError, RpganifyError
 from rpganify.structure import tensors_of
 
