@@ -52,7 +52,7 @@ def inspect(
     loaded = options.load()
     inspection = options.inspect(options.build(loaded))
     plan = choose_plan(inspection, loaded, buckets=wanted)
-    blueprint = inspection.blueprint
+    blueprint, stages = inspection.blueprint, [stage.layers for stage in inspection.stages()]
     notes = blueprint.provenance.get("notes", ())
     if as_json:
         show_json(
@@ -66,7 +66,7 @@ def inspect(
                     if not spec.is_latent
                 ],
                 "image_shape": list(blueprint.image_shape),
-                "layers": layers_to_json(blueprint.layers, plan),
+                "layers": layers_to_json(blueprint.layers, plan, stages),
                 "buckets": [{"name": bucket.name, "layers": list(bucket.layers)} for bucket in plan.buckets],
                 "notes": list(notes),
             }
@@ -74,7 +74,7 @@ def inspect(
         return
     taken = ", ".join(f"{spec.name} {format_shape(spec.shape)}".strip() for spec in blueprint.inputs)
     show(f"{loaded.text}: {blueprint.name}, {taken} → {format_shape(blueprint.image_shape)}")
-    show_layers(blueprint.layers, plan)
+    show_layers(blueprint.layers, plan, stages)
     for line in describe_source(loaded):
         show(line)
     for note in notes:

@@ -25,6 +25,9 @@ class LayerRow(Protocol):
     @property
     def output_shape(self) -> tuple[int | None, ...]: ...
 
+    @property
+    def is_norm(self) -> bool: ...
+
 
 def show_plan(plan: Plan, layers: Sequence[LayerRow]) -> None:
     """The buckets as a table, what all paths share, and the size of the path space."""
@@ -70,23 +73,32 @@ def plan_to_json(plan: Plan, layers: Sequence[LayerRow]) -> dict[str, Any]:
     }
 
 
-def show_layers(layers: Sequence[LayerRow], plan: Plan) -> None:
-    """The layer table, with the bucket that each layer would be in."""
+def show_layers(layers: Sequence[LayerRow], plan: Plan, stages: Sequence[Sequence[str]]) -> None:
+    """The layer table, with the natural stage of each layer, and the bucket that it would be in."""
     rows = []
     for layer in layers:
-        bucket_index = plan.bucket_of(layer.name)
-        bucket = "shared" if bucket_index is None else f"{bucket_index + 1} {plan.buckets[bucket_index].name}"
-        rows.append([layer.name or "(itself)", layer.kind, f"{layer.num_parameters:,}", _output(layer), bucket])
+        bucket_index, stage = plan.bucket_of(layer.name), _stage_of(layer, stages)
+        why = _why_shared(layer, plan)
+        bucket = f"shared: {why}" if bucket_index is None else f"{bucket_index + 1} {plan.buckets[bucket_index].name}"
+        name, size = layer.name or "(itself)", f"{layer.num_parameters:,}"
+        rows.append([name, layer.kind, size, _output(layer), "" if stage is None else str(stage), bucket])
     total = sum(layer.num_parameters for layer in layers)
     show_table(
-        [("layer", "left"), ("kind", "left"), ("parameters", "right"), ("output", "left"), ("bucket", "left")],
+        [
+            ("layer", "left"),
+            ("kind", "left"),
+            ("parameters", "right"),
+            ("output", "left"),
+            ("stage", "right"),
+            ("bucket", "left"),
+        ],
         rows,
-        footer=["", "", f"{total:,}", "", ""],
+        footer=["", "", f"{total:,}", "", "", ""],
     )
 
 
-def layers_to_json(layers: Sequence[LayerRow], plan: Plan) -> list[dict[str, Any]]:
-    """The layer table as plain data; `bucket` counts from 1, null is shared."""
+def layers_to_json(layers: Sequence[LayerRow], plan: Plan, stages: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """The layer table as plain data; `stage` and `bucket` count from 1, null is none."""
     listed = []
     for layer in layers:
         bucket_index = plan.bucket_of(layer.name)
@@ -96,10 +108,22 @@ def layers_to_json(layers: Sequence[LayerRow], plan: Plan) -> list[dict[str, Any
                 "kind": layer.kind,
                 "parameters": layer.num_parameters,
                 "output_shape": list(layer.output_shape),
+                "stage": _stage_of(layer, stages),
                 "bucket": None if bucket_index is None else bucket_index + 1,
+                "shared_because": _why_shared(layer, plan),
             }
         )
     return listed
+
+
+def _stage_of(layer: LayerRow, stages: Sequence[Sequence[str]]) -> int | None:
+    return next((number for number, names in enumerate(stages, 1) if layer.name in names), None)
+
+
+def _why_shared(layer: LayerRow, plan: Plan) -> str | None:
+    if plan.bucket_of(layer.name) is not None:
+        return None
+    return "norm" if layer.is_norm and plan.norm == "shared" else "in no bucket"
 
 
 def _output(layer: LayerRow) -> str:
