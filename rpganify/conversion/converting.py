@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rpganify.conversion.dependence import find_block_dependence, find_ties
+from rpganify.conversion.dependence import find_block_dependence, find_ties, find_unroutable
 from rpganify.conversion.inputs import Example
 from rpganify.conversion.layering import make_blueprint
 from rpganify.conversion.planning import CONTAINERS, DEFAULT_BLOCKS, Stage, make_plan, natural_stages
@@ -44,7 +44,9 @@ class Inspection:
 
     def stages(self, norm: NormMode = "shared") -> list[Stage]:
         """The generator's natural stages."""
-        return natural_stages(self.blueprint.layers, self.containers, norm, find_ties(self.blueprint))
+        fixed = find_unroutable(self.blueprint)
+        movable = [layer for layer in self.blueprint.layers if layer.name not in fixed]
+        return natural_stages(movable, self.containers, norm, find_ties(self.blueprint))
 
     def plan(
         self,
@@ -58,8 +60,8 @@ class Inspection:
         Raises:
             PlanError: see `planning.make_plan`.
         """
-        ties = find_ties(self.blueprint)
-        return make_plan(self.blueprint.layers, self.containers, buckets, blocks, norm, init, ties)
+        ties, fixed = find_ties(self.blueprint), find_unroutable(self.blueprint)
+        return make_plan(self.blueprint.layers, self.containers, buckets, blocks, norm, init, ties, fixed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,28 @@ def find_ties(blueprint: Blueprint) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(group) for group in groups)
 
 
+def find_unroutable(blueprint: Blueprint) -> frozenset[str]:
+    """Layers whose parameters leave the generator, or enter a built-in layer, without having met a sample.
+
+    Such a value (a learned variance beside the images) has no sample to follow; the layer stays shared.
+    """
+    owners = {name: layer.name for layer in blueprint.layers for name in layer.parameters}
+    found: set[str] = set()
+    for graph in blueprint.graphs():
+        reached: dict[fx.Node, set[str]] = {}
+        for node in graph.nodes:
+            layers = set().union(*(reached.get(operand, set()) for operand in node.all_input_nodes))
+            if node.op == "get_attr":
+                reached[node] = {owners[str(node.target)]} if str(node.target) in owners else set()
+            elif node.op in ("call_function", "call_method") and not carries_batch(node):
+                reached[node] = layers
+            elif node.op in ("output", "call_module"):
+                for operand in node.all_input_nodes:
+                    if operand.meta.get("shape", ())[:1] != ((0, 1),):
+                        found |= reached.get(operand, set())
+    return frozenset(found)
+
+
 def _tie(layers: set[str], groups: list[set[str]]) -> None:
     if len(layers) < 2:
         return

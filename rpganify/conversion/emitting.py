@@ -221,6 +221,10 @@ class _Emitter:
             return self._emit_like_draw(LIKE_DRAWS[short], call, args, kwargs)
         if short in TAKES_GENERATOR and kwargs.get("generator") is None:
             kwargs = {**kwargs, "generator": self.generator}
+        if short.removesuffix("_") == "squeeze" and len(args) == 1 and not {"dim", "axis"} & set(kwargs):
+            # A batch of one sample has another axis of size 1, which is not meant.
+            sizes = args[0].meta["shape"]
+            args = (args[0], tuple(axis for axis, size in enumerate(sizes) if size == (0, 1)))
         if kind == "property":
             return self.graph.call_function(getattr, (args[0], name))
         if kind == "method":

@@ -37,6 +37,7 @@ def make_plan(
     norm: NormMode = "shared",
     init: InitMode = "fresh",
     ties: Sequence[frozenset[str]] = (),
+    fixed: frozenset[str] = frozenset(),
 ) -> Plan:
     """The plan for these layers.
 
@@ -46,14 +47,16 @@ def make_plan(
         buckets: how many; or one selection each (`select_layers`); None takes the natural stages.
         blocks: one number for all buckets, or one each.
         ties: layers that have to be in one bucket; automatic buckets keep them together.
+        fixed: layers that cannot have blocks; automatic buckets leave them out.
     Raises:
         PlanError: selections that match nothing or overlap, more buckets than layers, wrong block counts.
     """
-    stages = natural_stages(layers, containers, norm, ties)
+    movable = [layer for layer in layers if layer.name not in fixed]
+    stages = natural_stages(movable, containers, norm, ties)
     if buckets is None:
         groups = stages
     elif _is_count(buckets):
-        groups = group_stages(layers, containers, buckets, norm, ties)
+        groups = group_stages(movable, containers, buckets, norm, ties)
     elif isinstance(buckets, (list, tuple)) and not buckets:
         raise PlanError("The list of buckets is empty; name at least one layer, or a number of buckets.")
     elif isinstance(buckets, (list, tuple)) and all(isinstance(entry, str) for entry in buckets):
