@@ -150,7 +150,7 @@ def _follow(
                 if root in nodes or carries_batch(root):
                     continue
                 name = str(root.target)
-                if root.op != "get_attr" or blueprint.tensors[name].role == "parameter":
+                if root.op != "get_attr" or blueprint.tensors[name].is_trainable:
                     raise ConversionError(
                         f"Values of bucket {plan.buckets[bucket].name!r} are written into a tensor that all its blocks "
                         f"share ({node.meta.get('place') or node.name}). Make it a buffer of the module that writes it."

@@ -26,6 +26,7 @@ from rpganify.conversion.operators import (
     functions,
 )
 from rpganify.conversion.record import Call, Recording, Ref
+from rpganify.conversion.recording import is_data_assignment
 from rpganify.errors import ConversionError
 
 _DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d")
@@ -155,6 +156,9 @@ class _Emitter:
 
     def _emit_call(self, one: Call, two: Call) -> None:
         self.operands.place = one.place
+        if is_data_assignment(one.function):
+            self._emit_data_assignment(one, two)
+            return
         if one.function is not None:
             for number in one.written:
                 self.operands.adopt_overwritten(number, one.function)
@@ -180,6 +184,18 @@ class _Emitter:
         if not one.is_grad:
             self.gradless.add(node)
         self._bind(one.outputs, node, one)
+
+    def _emit_data_assignment(self, one: Call, two: Call) -> None:
+        """`u.data = v`: the state keeps v, and what reads it from now on reads v itself, as autograd would."""
+        (number, source), (_, other) = (tuple(ref.value for ref in call.args) for call in (one, two))
+        if source != other or self.operands.shape(number) != self.operands.shape(source):
+            raise ConversionError(
+                f"The forward pass at {one.place} replaces a tensor's data by one of another shape or origin at each batch "
+                "size; what it leaves for the next call cannot be kept."
+            )
+        target, value = (self._without_grad(self.operands.node(n)) for n in (number, source))
+        self._annotate(self.graph.call_method("copy_", (target, value)), one, (number,), number)
+        self.nodes[number] = value
 
     def _is_needless_in_place(self, call: Call) -> bool:
         """Whether an in-place operation may as well give a new tensor: nothing else sees its operand's memory."""

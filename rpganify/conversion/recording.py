@@ -19,7 +19,7 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, resolve_name
 
 from rpganify.conversion.operators import IGNORES_CONTENT, RANDOM
 from rpganify.conversion.record import Call, Place, Recording, Ref, Value, state_tensors
@@ -116,6 +116,9 @@ class Recorder(TorchFunctionMode):
         written = tuple(
             self._numbers[id(t)] for t, version in zip(tensors, versions, strict=True) if t._version != version
         )
+        if is_data_assignment(func):
+            # `u.data = v` leaves no trace in the version; for the record it is a write like any other.
+            written = (self._numbers[id(args[0])],)
         self._note(func, None, references, refs_kwargs, tensors, outputs, written)
         return outputs
 
@@ -260,6 +263,11 @@ class Recorder(TorchFunctionMode):
         self.record.values.append(value)
         self._numbers[id(value.tensor)] = number
         return number
+
+
+def is_data_assignment(function: Callable[..., Any] | None) -> bool:
+    """Whether a recorded function is `tensor.data = value`."""
+    return function is not None and (resolve_name(function) or "") == "torch.Tensor.data.__set__"
 
 
 @cache

@@ -293,7 +293,7 @@ class _Rewriter:
                 for node in self.source.nodes
                 for target in node.meta.get("written", ())
             )
-            and self.blueprint.tensors[name].role != "parameter"
+            and not self.blueprint.tensors[name].is_trainable
         )
 
     def _write_back(self) -> None:

@@ -44,6 +44,25 @@ class Verification:
     batch_difference: float | None
 
 
+def _fill(plain: StandardGenerator, source: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, tensor in tensors_by_name(plain).items():
+            tensor.copy_(source[name])
+
+
+@contextmanager
+def _state_kept(model: nn.Module) -> Iterator[None]:
+    """Puts back what a pass changes of the model's own state."""
+    before = {name: t.detach().clone() for name, t in tensors_by_name(model).items() if not t.requires_grad}
+    try:
+        yield
+    finally:
+        after = tensors_by_name(model)
+        with torch.no_grad():
+            for name, tensor in before.items():
+                after[name].copy_(tensor)
+
+
 class GradientError(ConversionError):
     """The graph's gradients are not the original's."""
 
@@ -65,14 +84,14 @@ def verify_recording(
     """
     with _explained():
         plain = build_standard_generator(blueprint)
-        with torch.no_grad():
-            for name, tensor in tensors_by_name(plain).items():
-                tensor.copy_(source[name])
+        _fill(plain, source)
         arguments = example.at_batch(_BATCH)
         if has_other_noise:
             _call_plain(plain.eval(), arguments, blueprint)
             return Verification(None, None, None, None, None)
         eval_difference = _compare_eval(generator, plain, arguments, blueprint)
+        # A pass in eval mode may have moved the state, too: power iterations of hand-made spectral norms do.
+        _fill(plain, source)
         return Verification(eval_difference, *_compare_train(generator, plain, arguments, blueprint), None)
 
 
@@ -225,15 +244,17 @@ def _sample(arguments: Mapping[str, Any], index: int) -> dict[str, Any]:
 def _batch_and_singles(
     model: RandomPathGenerator, paths: Tensor, values: Mapping[str, Tensor]
 ) -> tuple[Tensor, Tensor | None]:
+    def images(chosen: slice, seed: int = 0) -> Tensor:
+        given = {name: value[chosen] for name, value in values.items()}
+        with _state_kept(model), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return model.images(paths[chosen], None, **given)
+
     with torch.no_grad():
-        batch, again = (_seeded(lambda: model.images(paths, None, **values), seed) for seed in (0, 1))
+        batch, again = (images(slice(None), seed) for seed in (0, 1))
         if not torch.equal(torch.nan_to_num(batch), torch.nan_to_num(again)):
             return batch, None  # single samples would get other noise than the batch
-        parts = [
-            model.images(paths[i : i + 1], None, **{name: v[i : i + 1] for name, v in values.items()})
-            for i in range(len(paths))
-        ]
-    return batch, torch.cat(parts)
+        return batch, torch.cat([images(slice(i, i + 1)) for i in range(len(paths))])
 
 
 def _in_double(

@@ -50,3 +50,81 @@ def test_a_parameter_that_no_sample_meets_is_left_out_of_automatic_buckets(bucke
     assert model.plan.shared == ("",)
     images, sigma = model(model.draw(3))
     assert images.shape == (3, 3, 2, 2) and sigma.shape == (4,)
+
+
+class SpectralNormByData(nn.Module):
+    """A hand-made spectral norm around a layer: its vector is a frozen parameter whose `.data` each call replaces."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        weight = layer.weight
+        del layer._parameters["weight"]
+        layer.weight_bar = nn.Parameter(weight.data)
+        layer.weight_u = nn.Parameter(torch.randn(weight.shape[0]), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bar, u = self.layer.weight_bar, self.layer.weight_u
+        v = nn.functional.normalize(bar.data.t().mv(u.data), dim=0)
+        u.data = nn.functional.normalize(bar.data.mv(v), dim=0)
+        self.layer.weight = bar / u.dot(bar.mv(v))
+        return self.layer.forward(x)
+
+
+class MovesInEvalMode:
+    """A hook whose power iteration goes on in eval mode, and replaces the buffer by a new tensor."""
+
+    def __call__(self, layer: nn.Module, inputs: object) -> None:
+        with torch.no_grad():
+            v = nn.functional.normalize(layer.weight_bar.t() @ layer.weight_u, dim=0)
+            u = nn.functional.normalize(layer.weight_bar @ v, dim=0)
+        layer.weight = layer.weight_bar / (u @ layer.weight_bar @ v)
+        layer.weight_u = u
+
+
+def with_hook(layer: nn.Linear) -> nn.Linear:
+    weight = layer.weight
+    del layer._parameters["weight"]
+    layer.weight_bar = nn.Parameter(weight.data)
+    layer.register_buffer("weight_u", torch.randn(weight.shape[0]))
+    layer.register_forward_pre_hook(MovesInEvalMode())
+    return layer
+
+
+class NormedByHand(nn.Module):
+    def __init__(self, norm: object) -> None:
+        super().__init__()
+        assert callable(norm)
+        self.layers = nn.Sequential(
+            norm(nn.Linear(6, 16)), nn.ReLU(), norm(nn.Linear(16, 16)), nn.ReLU(), nn.Linear(16, 12)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.tanh(self.layers(z)).view(-1, 3, 2, 2)
+
+
+@pytest.mark.parametrize("norm", [SpectralNormByData, with_hook])
+@pytest.mark.parametrize("is_training", [True, False])
+def test_a_spectral_norm_by_hand_keeps_its_power_iterations_call_after_call(norm: object, is_training: bool) -> None:
+    torch.manual_seed(0)
+    original = NormedByHand(norm)
+    model = rpganify.wrap(original, blocks=1, init="copy").train(is_training)
+    z = model.Z.detach()
+    path = torch.zeros(1, model.paths.num_buckets, dtype=torch.int64)
+    for _ in range(3):  # each call moves the vectors on
+        torch.testing.assert_close(model(path), original.train(is_training)(z))
+    # Two passes before one backward, as a training with two discriminator steps may have them.
+    (model(path).sum() + model(path).sum()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("norm", [SpectralNormByData, with_hook])
+def test_power_iterations_run_for_the_blocks_that_are_present_only(norm: object) -> None:
+    model = rpganify.wrap(NormedByHand(norm), buckets=["layers.0", "layers.2"], blocks=3, init="jitter").train()
+    state = {name: t.detach().clone() for name, t in model.state_dict().items() if name.endswith("weight_u")}
+    model(torch.tensor([[1, 2], [1, 0]]))
+    moved = {
+        name: [not torch.equal(a, b) for a, b in zip(model.state_dict()[name], t, strict=True)]
+        for name, t in state.items()
+    }
+    assert list(moved.values()) == [[False, True, False], [True, False, True]]
