@@ -10,6 +10,13 @@ torch.set_num_threads(1)
 # A test run in the background of a shell starts with Ctrl-C ignored, and so would the trainings in it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+@pytest.fixture(autouse=True)
+def _same_start() -> None:
+    """Every test draws the same numbers, alone or in any order."""
+    torch.manual_seed(0)
+
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

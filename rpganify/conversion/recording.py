@@ -20,6 +20,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils.checkpoint import CheckpointFunction
 
 from rpganify.conversion.operators import IGNORES_CONTENT, RANDOM
 from rpganify.conversion.record import Call, Place, Recording, Ref, Value, state_tensors
@@ -86,6 +87,7 @@ class Recorder(TorchFunctionMode):
             patches.enter_context(mock.patch.object(nn.Module, "__call__", call))
             if self._keeps_functions:
                 patches.enter_context(mock.patch.object(torch.autograd.Function, "apply", classmethod(apply)))
+            patches.enter_context(seen_by_python())
             patches.enter_context(self)
             yield
 
@@ -263,6 +265,29 @@ class Recorder(TorchFunctionMode):
         self.record.values.append(value)
         self._numbers[id(value.tensor)] = number
         return number
+
+
+@contextmanager
+def seen_by_python() -> Iterator[None]:
+    """Runs what torch hides from Python as the Python that it was made of; the values are the same.
+
+    A scripted function (`@torch.jit.script`) runs as the function that was decorated, a checkpointed part without its
+    checkpoint: the reentrant one runs outside autograd, and gives its parameters no gradient where no input has one.
+    """
+    scripted = torch.jit.ScriptFunction.__call__
+
+    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+        plain = getattr(function, "_torchdynamo_inline", None)
+        return scripted(function, *args, **kwargs) if plain is None else plain(*args, **kwargs)
+
+    def run(function: Callable[..., Any], preserve_random_state: bool, *args: Any) -> Any:
+        return function(*args)
+
+    with (
+        mock.patch.object(torch.jit.ScriptFunction, "__call__", call),
+        mock.patch.object(CheckpointFunction, "apply", run),
+    ):
+        yield
 
 
 def is_data_assignment(function: Callable[..., Any] | None) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rpganify.conversion.copying import copy_generator
 from rpganify.conversion.inputs import Example, call_forward, value_of
+from rpganify.conversion.recording import seen_by_python
 from rpganify.conversion.replication import tensors_by_name
 from rpganify.conversion.rewriting import build_standard_generator
 from rpganify.errors import ConversionError, RpganifyError
@@ -161,7 +162,7 @@ def _compare_train(
         return None, None, None
     original = copy_generator(generator).cpu()
     original.train()
-    with torch.enable_grad():
+    with torch.enable_grad(), seen_by_python():
         expected = _seeded(lambda: call_forward(original, arguments))
         found = _seeded(lambda: _call_plain(plain.train(), arguments, blueprint))
     difference = _difference(expected, found, "in train mode")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
+import torch.utils.checkpoint
 from torch import Tensor, nn
 
 import rpganify
@@ -128,3 +131,48 @@ def test_power_iterations_run_for_the_blocks_that_are_present_only(norm: object)
         for name, t in state.items()
     }
     assert list(moved.values()) == [[False, True, False], [True, False, True]]
+
+
+def plain_swish(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(x)
+
+
+with warnings.catch_warnings():
+    # Scripting is deprecated; old repositories do it all the same.
+    warnings.simplefilter("ignore")
+    swish = torch.jit.script(plain_swish)
+
+
+class CallsAScriptedFunction(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.out = nn.Linear(6, 16), nn.Linear(16, 12)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.tanh(self.out(swish(self.hidden(z)))).view(-1, 3, 2, 2)
+
+
+class Checkpointed(nn.Module):
+    """Reentrant checkpoints, whose first part gets no gradient of the original's, since its latent needs none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(6, 16), nn.ReLU(inplace=True))
+        self.second = nn.Sequential(nn.Linear(16, 12), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = torch.utils.checkpoint.checkpoint(self.first, z, use_reentrant=True)
+        return torch.utils.checkpoint.checkpoint(self.second, x, use_reentrant=True).view(-1, 3, 2, 2)
+
+
+@pytest.mark.parametrize("kind", [CallsAScriptedFunction, Checkpointed])
+# torch says so of the original, which is run with a latent that needs no gradient.
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_what_torch_hides_from_python_is_recorded_as_the_python_it_was_made_of(kind: type[nn.Module]) -> None:
+    original = kind()
+    model = rpganify.wrap(original, blocks=3, init="jitter")
+    images = model(model.draw(5, torch.Generator().manual_seed(0)))
+    images.square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in model.parameters())
+    z = torch.randn(5, 6)
+    torch.testing.assert_close(rpganify.extract(model, [0] * model.paths.num_buckets)(z), original(z))

@@ -65,8 +65,9 @@ def test_every_parameter_and_the_image_receive_a_gradient(name: str) -> None:
 def test_under_spectral_norm_no_weight_stretches_by_more_than_one(name: str, image_shape: tuple[int, int, int]) -> None:
     found = weights(discriminator(name, image_shape, spectral_norm=True).eval())
     for layer, weight in found.items():
-        # Fifteen power iterations at the start come close from below, so the norm is a little above one.
-        assert 0.99 < torch.linalg.matrix_norm(weight, 2).item() < 1.1, layer
+        # Fifteen power iterations from a random start come close from below, so the norm is a little above one: up to 1.20
+        # over thirty starts; without spectral norm these weights have 0.10 to 2.0.
+        assert 0.99 < torch.linalg.matrix_norm(weight, 2).item() < 1.25, layer
 
 
 def test_under_spectral_norm_the_mlp_s_score_changes_no_faster_than_the_image() -> None:
@@ -74,7 +75,7 @@ def test_under_spectral_norm_the_mlp_s_score_changes_no_faster_than_the_image() 
     images = pictures(8, (1, 28, 28)).requires_grad_()
     module(images).sum().backward()
     assert images.grad is not None
-    assert images.grad.flatten(1).norm(dim=1).max() < 1.1**4  # four layers, each within 10 % of one
+    assert images.grad.flatten(1).norm(dim=1).max() < 1.25**4  # four layers, each within 25 % of one
 
 
 @pytest.mark.parametrize("name", NAMES)
