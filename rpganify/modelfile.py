@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from rpganify.conversion.foreign import find_foreign
-from rpganify.conversion.graph_data import blueprint_from_json, blueprint_to_json
+from rpganify.conversion.graph_data import blueprint_to_json
+from rpganify.conversion.graph_reading import blueprint_from_json
 from rpganify.conversion.replication import tensors_by_name
 from rpganify.conversion.rewriting import (
     actual_blueprint,
