@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from rpganify.conversion.dependence import find_block_dependence, find_ties, find_unroutable
@@ -14,7 +13,7 @@ from rpganify.conversion.inputs import Example
 from rpganify.conversion.layering import make_blueprint
 from rpganify.conversion.planning import CONTAINERS, DEFAULT_BLOCKS, Stage, make_plan, natural_stages
 from rpganify.conversion.probing import find_example
-from rpganify.conversion.replication import fill_blocks, source_tensors, tensors_by_name
+from rpganify.conversion.replication import fill_blocks, fill_tensors, source_tensors
 from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator
 from rpganify.conversion.tracing import Trace, TraceOptions, trace
 from rpganify.conversion.verification import GradientError, Verification, verify_recording, verify_routing
@@ -267,7 +266,5 @@ def standard(
     """
     inspection = inspect_generator(model, latent, example_inputs, image, image_shape, freeze_noise)
     plain = build_standard_generator(inspection.blueprint)
-    with torch.no_grad():
-        for name, tensor in tensors_by_name(plain).items():
-            tensor.copy_(inspection.source[name])
+    fill_tensors(plain, inspection.source)
     return plain

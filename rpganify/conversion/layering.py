@@ -191,8 +191,3 @@ def _reshaped(shape: tuple[int, ...], wanted: tuple[int, ...] | None) -> tuple[i
             f"shape {wanted}."
         )
     return wanted
-
-
-def layer_of_tensor(blueprint: Blueprint) -> dict[str, str]:
-    """Tensor name -> the layer it belongs to, for every tensor of the layer table."""
-    return {name: layer.name for layer in blueprint.layers for name in layer.parameters}

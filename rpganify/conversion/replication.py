@@ -86,6 +86,13 @@ def tensors_by_name(model: nn.Module) -> dict[str, Tensor]:
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
+def fill_tensors(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Writes values into all tensors of a model of the same names and shapes."""
+    with torch.no_grad():
+        for name, tensor in tensors_by_name(model).items():
+            tensor.copy_(values[name])
+
+
 def source_tensors(generator: nn.Module, constants: Mapping[str, Tensor], blueprint: Blueprint) -> dict[str, Tensor]:
     """The plain generator's tensors that the blueprint names."""
     state = {**state_tensors(generator), **constants}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rpganify.conversion.copying import copy_generator
 from rpganify.conversion.inputs import Example, call_forward, value_of
 from rpganify.conversion.recording import seen_by_python
-from rpganify.conversion.replication import tensors_by_name
+from rpganify.conversion.replication import fill_tensors, tensors_by_name
 from rpganify.conversion.rewriting import build_standard_generator
 from rpganify.errors import ConversionError, RpganifyError
 from rpganify.routing.blueprint import Blueprint
@@ -43,12 +43,6 @@ class Verification:
     state_difference: float | None
     gradient_difference: float | None
     batch_difference: float | None
-
-
-def _fill(plain: StandardGenerator, source: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, tensor in tensors_by_name(plain).items():
-            tensor.copy_(source[name])
 
 
 @contextmanager
@@ -85,14 +79,14 @@ def verify_recording(
     """
     with _explained():
         plain = build_standard_generator(blueprint)
-        _fill(plain, source)
+        fill_tensors(plain, source)
         arguments = example.at_batch(_BATCH)
         if has_other_noise:
             _call_plain(plain.eval(), arguments, blueprint)
             return Verification(None, None, None, None, None)
         eval_difference = _compare_eval(generator, plain, arguments, blueprint)
         # A pass in eval mode may have moved the state, too: power iterations of hand-made spectral norms do.
-        _fill(plain, source)
+        fill_tensors(plain, source)
         return Verification(eval_difference, *_compare_train(generator, plain, arguments, blueprint), None)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -195,8 +194,3 @@ _MAKERS: dict[str, Callable[[str, Mapping[str, Any]], BlockCall]] = {
     "Embedding": _embedding,
     "PReLU": _prelu,
 }
-
-
-def stacked(tensor: Tensor, num_blocks: int) -> Tensor:
-    """Memory for `num_blocks` copies of a tensor's shape, not filled."""
-    return torch.empty(num_blocks, *tensor.shape, dtype=tensor.dtype)

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from rpganify.conversion.dependence import find_block_dependence
 from rpganify.conversion.operators import functions
-from rpganify.conversion.replication import tensors_by_name
+from rpganify.conversion.replication import fill_tensors, tensors_by_name
 from rpganify.conversion.rewriting import actual_blueprint, build_standard_generator
 from rpganify.routing.blueprint import Blueprint, InputSpec
 from rpganify.routing.generator import RandomPathGenerator
@@ -64,10 +64,7 @@ def extract(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> nn.Modu
     """
     blueprint = actual_blueprint(model)
     plain = build_standard_generator(blueprint)
-    with torch.no_grad():
-        values = _path_tensors(model, path)
-        for name, tensor in tensors_by_name(plain).items():
-            tensor.copy_(values[name])
+    fill_tensors(plain, _path_tensors(model, path))
     graph = blueprint.train_graph if model.training else blueprint.eval_graph
     module = fx.GraphModule(plain._tensors, _with_original_signature(blueprint, graph), class_name=blueprint.name)
     _complete_state(module, plain, blueprint)
