@@ -49,14 +49,15 @@ def analyze(
     from rpganify.cli.conditions import read_conditions
     from rpganify.cli.console import say, show, show_json
     from rpganify.cli.progress import ProgressTalk
+    from rpganify.entries import AnalyzerEntry
     from rpganify.modelfile import load_model
     from rpganify.registry import default_registry, resolve
     from rpganify.report.writing import report_to_json, write_reports
     from rpganify.routing.generator import RandomPathGenerator
 
     registry = default_registry()
-    names = list(dict.fromkeys(analyzers or registry.analyzers()))
-    chosen = [resolve(registry.get_analyzer(name).factory)() for name in names]
+    names = list(dict.fromkeys(analyzers or registry.all(AnalyzerEntry)))
+    chosen = [resolve(registry.get(AnalyzerEntry, name).factory)() for name in names]
     place = choose_device(device)
     opened = load_model(model, trust_source=trust_source)
     space = opened.paths if isinstance(opened, RandomPathGenerator) else None

@@ -9,6 +9,7 @@ import torch
 import typer
 
 from rpganify.cli.parsing import read_literal
+from rpganify.entries import Architecture, DiscriminatorEntry, LossEntry
 from rpganify.errors import RpganifyError, TrainingError
 from rpganify.registry import Registry, resolve
 from rpganify.source import load_class
@@ -46,7 +47,7 @@ def choose_loss(name: str, options: Mapping[str, Any], registry: Registry) -> Lo
         RegistryError: there is none.
         TrainingError: it does not take these options.
     """
-    factory = resolve(registry.get_loss(name).factory)
+    factory = resolve(registry.get(LossEntry, name).factory)
     try:
         loss: Loss = factory(**options)
     except (TypeError, ValueError) as error:
@@ -56,7 +57,7 @@ def choose_loss(name: str, options: Mapping[str, Any], registry: Registry) -> Lo
 
 def default_discriminator(architecture: str | None, image_shape: Sequence[int], registry: Registry) -> str:
     """Name of the discriminator for a generator: its architecture's own, or one that fits the image."""
-    known = registry.architectures()
+    known = registry.all(Architecture)
     if architecture in known:
         return known[architecture].discriminator
     return "dcgan" if min(image_shape[1:]) >= _SMALLEST_DCGAN else "mlp"
@@ -86,7 +87,7 @@ def choose_discriminator(
     """
     if ":" in name or name.endswith(".py"):
         return load_class(name, options, role="discriminator").build(seed)
-    factory = resolve(registry.get_discriminator(name).factory)
+    factory = resolve(registry.get(DiscriminatorEntry, name).factory)
     values = {option: read_literal(text) for option, text in options.items()}
     try:
         with seeded_globals(seed):

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from rpganify.cli.options import JsonOption
-
-if TYPE_CHECKING:
-    from rpganify.registry import Entry
 
 
 def plugins(
@@ -16,22 +10,18 @@ def plugins(
 ) -> None:
     """List what can be named, and who provides it."""
     from rpganify.cli.console import show, show_json, show_table
-    from rpganify.registry import default_registry
+    from rpganify.registry import KINDS, default_registry
 
     registry = default_registry()
-    kinds: dict[str, Mapping[str, Entry]] = {
-        "architectures": registry.architectures(),
-        "losses": registry.losses(),
-        "discriminators": registry.discriminators(),
-        "data sets": registry.datasets(),
-        "analyzers": registry.analyzers(),
-    }
     listed = {
-        kind: [{"name": e.name, "help": e.help, "plugin": registry.provider(e)} for e in entries.values()]
-        for kind, entries in kinds.items()
+        kind.many: [
+            {"name": entry.name, "help": entry.help, "plugin": str(registry.provider(entry))}
+            for entry in registry.all(kind.entry).values()
+        ]
+        for kind in KINDS
     }
     if as_json:
-        show_json({**listed, "failures": registry.failures})
+        show_json({**listed, "failures": {str(plugin): cause for plugin, cause in registry.failures.items()}})
         return
     for index, (kind, entries) in enumerate(listed.items()):
         show(f"{chr(10) if index else ''}{kind}")

@@ -9,6 +9,7 @@ import torch
 from rpganify.data.fitting import FittedImages, fit_pixels, kept_size
 from rpganify.data.images import MEMORY_LIMIT_BYTES, ImageData, MemoryImages, to_float
 from rpganify.data.labels import select_labels
+from rpganify.entries import DataSetEntry
 from rpganify.errors import DataError
 from rpganify.registry import Registry, resolve
 
@@ -30,7 +31,7 @@ def open_data(spec: str, root: Path | None, registry: Registry) -> ImageData:
         RegistryError: no data set has that name.
     """
     name, argument, labels = parse_spec(spec, root)
-    entry = registry.get_dataset(name)
+    entry = registry.get(DataSetEntry, name)
     data = resolve(entry.factory)(root=root, argument=argument)
     if not isinstance(data, ImageData):
         raise DataError(

@@ -10,8 +10,8 @@ from typing import Literal
 
 from torch import nn
 
+from rpganify.entries import Architecture
 from rpganify.errors import RpganifyError, SourceError, closest
-from rpganify.hookspecs import Architecture
 from rpganify.source.building import called, check_accepted, missing_arguments, plain_module, refuse_missing
 from rpganify.source.candidates import Role
 from rpganify.source.modules import open_file, open_module
@@ -155,7 +155,7 @@ def _architectures() -> dict[str, Architecture]:
     # Late, because the registry opens every plugin; files need none of them.
     from rpganify.registry import default_registry
 
-    return default_registry().architectures()
+    return default_registry().all(Architecture)
 
 
 def _from_architecture(entry: Architecture, values: dict[str, object]) -> Source:
@@ -180,7 +180,9 @@ def _nothing_called(name: str, known: tuple[str, ...]) -> SourceError:
         advice = f" There is a file {name}.py: name it with its ending."
     elif call and bare in known:
         advice = f" Arguments of an architecture are given as `--arg name=value`: `{bare}`."
-    listed = f" Architectures: {', '.join(known)}." if known else ""
+    from rpganify.registry import default_registry
+
+    listed = f" Architectures: {', '.join(known)}.{default_registry().hint_of_failures()}" if known else ""
     return SourceError(
         f"{one_line(name, 120)!r} is no Python file, module or architecture.{advice}{listed} "
         "Give FILE.py[:Class], package.module:Class or one of these names."

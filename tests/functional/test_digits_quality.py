@@ -13,6 +13,7 @@ from rpganify.analysis.classifier_features import ClassifierFeatures, classifier
 from rpganify.analysis.frechet import FeatureStatistics, feature_statistics, frechet_distance
 from rpganify.data.images import MemoryImages, to_float
 from rpganify.data.opening import open_data
+from rpganify.entries import DiscriminatorEntry
 from rpganify.registry import default_registry, resolve
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge
@@ -63,7 +64,7 @@ def real(digits: MemoryImages, judge: ClassifierFeatures) -> FeatureStatistics:
 
 def trained_samples(model: nn.Module, digits: MemoryImages, run: Path) -> Tensor:
     torch.manual_seed(1)
-    build = resolve(default_registry().get_discriminator("mlp").factory)
+    build = resolve(default_registry().get(DiscriminatorEntry, "mlp").factory)
     discriminator = build(image_shape=(1, 8, 8), spectral_norm=True, channels=256)
     assert digits.labels is not None
     others = MemoryImages("digits", digits.pixels[::2], digits.labels[::2], digits.class_names)

@@ -99,7 +99,13 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
         "losses": ["hinge", "non-saturating", "wgan-gp"],
         "discriminators": ["dcgan", "mlp", "sngan"],
         "data sets": ["cifar10", "coloured-mnist", "digits", "fashion-mnist", "folder", "lsun", "mnist"],
+        "routed layers": [],
+        "replications": [],
+        "image distances": [],
+        "feature extractors": [],
         "analyzers": ["diversity", "variations"],
+        "callbacks": [],
+        "export formats": [],
     }
     assert listed["architectures"][0]["plugin"] == "rpganify.models.plugin"
     table = shell.succeeds("plugins").stdout

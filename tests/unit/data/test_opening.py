@@ -21,7 +21,7 @@ from rpganify.hookspecs import DataSetEntry
 from rpganify.registry import Registry
 from tests.unit.data.files import write_cifar10, write_mnist
 
-REGISTRY = Registry(load_entry_points=False)
+REGISTRY = Registry()
 
 
 def memory(channels: int, height: int, width: int, num: int = 5, note: str = "") -> MemoryImages:
@@ -169,7 +169,7 @@ def plugin(data: object) -> Registry:
     module = types.ModuleType("mine")
     entry = DataSetEntry("birds", "my birds", lambda *, root, argument: data)
     module.rpganify_datasets = rpganify.hookimpl(lambda: [entry])  # type: ignore[attr-defined]
-    registry = Registry(load_entry_points=False)
+    registry = Registry()
     registry.register(module)
     return registry
 

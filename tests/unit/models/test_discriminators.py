@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rpganify.entries import DiscriminatorEntry
 from rpganify.models.dcgan import dcgan_discriminator
 from rpganify.models.mlp import mlp_discriminator
 from rpganify.models.sngan_discriminator import DiscriminatorBlock, sngan_discriminator
@@ -18,7 +19,7 @@ SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 48, 48), (3, 64, 64), (3, 17,
 def discriminator(
     name: str, image_shape: tuple[int, int, int], spectral_norm: bool, channels: int | None = 16
 ) -> nn.Module:
-    entry = Registry(load_entry_points=False).get_discriminator(name)
+    entry = Registry().get(DiscriminatorEntry, name)
     module = resolve(entry.factory)(image_shape=image_shape, spectral_norm=spectral_norm, channels=channels)
     assert isinstance(module, nn.Module)
     return module

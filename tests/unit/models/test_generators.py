@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rpganify.entries import Architecture
 from rpganify.models.dcgan import dcgan32, dcgan64
 from rpganify.models.mlp import mlp28
 from rpganify.models.sngan_generator import GeneratorBlock, sngan32, sngan48, sngan64, sngan128
@@ -28,7 +29,7 @@ SMALL: dict[str, tuple[dict[str, int], tuple[int, int, int]]] = {
 
 
 def small(name: str, **options: int) -> nn.Module:
-    architecture = Registry(load_entry_points=False).get_architecture(name)
+    architecture = Registry().get(Architecture, name)
     module = resolve(architecture.factory)(**{**SMALL[name][0], **options})
     assert isinstance(module, nn.Module)
     return module
@@ -43,7 +44,7 @@ def latents(num: int, dim: int = 128) -> Tensor:
 
 
 def test_all_registered_generators_are_covered_here() -> None:
-    assert set(Registry(load_entry_points=False).architectures()) == set(SMALL)
+    assert set(Registry().all(Architecture)) == set(SMALL)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -82,7 +83,7 @@ def test_one_seed_gives_one_generator(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_natural_buckets_claim_every_weight_but_the_last_norm_s_once(name: str) -> None:
-    architecture = Registry(load_entry_points=False).get_architecture(name)
+    architecture = Registry().get(Architecture, name)
     module = small(name)
     layers = [key for key, layer in module.named_modules() if list(layer.parameters(recurse=False))]
     for layer in layers:
@@ -93,7 +94,7 @@ def test_the_natural_buckets_claim_every_weight_but_the_last_norm_s_once(name: s
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_natural_buckets_follow_the_order_of_the_network(name: str) -> None:
-    architecture = Registry(load_entry_points=False).get_architecture(name)
+    architecture = Registry().get(Architecture, name)
     children = [key for key, _ in small(name).named_children()]
     assert [child for child in children if child in architecture.buckets] == list(architecture.buckets)
 

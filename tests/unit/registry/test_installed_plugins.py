@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rpganify.entries import LossEntry
 from rpganify.errors import RegistryError
-from rpganify.registry import Registry
+from rpganify.registry import Registry, Selection
 
 Install = Callable[..., None]
 
@@ -47,20 +48,20 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 def test_an_installed_plugin_is_found_and_named_by_its_distribution(install: Install) -> None:
     install("rpganify-extra", "stranger_a", GOOD.format(name="extra"))
-    registry = Registry()
-    assert registry.provider(registry.get_loss("extra")) == "rpganify-extra 1.2 (main)"
+    registry = Registry(Selection())
+    assert str(registry.provider(registry.get(LossEntry, "extra"))) == "rpganify-extra 1.2 (main)"
     assert registry.failures == {}
 
 
 def test_installed_plugins_can_be_left_out(install: Install) -> None:
     install("rpganify-extra", "stranger_b", GOOD.format(name="extra"))
-    assert "extra" not in Registry(load_entry_points=False).losses()
+    assert "extra" not in Registry().all(LossEntry)
 
 
 def test_a_distribution_found_twice_on_the_path_is_one_plugin(install: Install) -> None:
     install("rpganify-extra", "stranger_c", GOOD.format(name="extra"))
     install("rpganify-extra", "stranger_c", GOOD.format(name="extra"))
-    assert "extra" in Registry().losses()
+    assert "extra" in Registry(Selection()).all(LossEntry)
 
 
 @pytest.mark.parametrize(
@@ -75,33 +76,33 @@ def test_a_plugin_that_cannot_be_loaded_is_left_out_warned_of_and_remembered(
     install: Install, caplog: pytest.LogCaptureFixture, code: str, reason: str
 ) -> None:
     install("rpganify-broken", "stranger_d", code)
-    with caplog.at_level(logging.WARNING, logger="rpganify.registry"):
-        registry = Registry()
-    assert "hinge" in registry.losses()
-    assert reason in registry.failures["rpganify-broken 1.2 (main)"]
+    with caplog.at_level(logging.WARNING, logger="rpganify.registry.catalog"):
+        registry = Registry(Selection())
+    assert "hinge" in registry.all(LossEntry)
+    assert reason in {str(plugin): cause for plugin, cause in registry.failures.items()}["rpganify-broken 1.2 (main)"]
     assert "The plugin rpganify-broken 1.2 (main) is left out" in caplog.text
     with pytest.raises(
         RegistryError, match=rf"There is no loss 'theirs'.*rpganify-broken 1\.2 \(main\) could not be loaded.*{reason}"
     ):
-        registry.get_loss("theirs")
+        registry.get(LossEntry, "theirs")
 
 
 def test_two_installed_plugins_with_one_name_are_refused_naming_both_distributions(install: Install) -> None:
     install("rpganify-one", "stranger_e", GOOD.format(name="same"))
     install("rpganify-two", "stranger_f", GOOD.format(name="same"), version="0.3")
     with pytest.raises(RegistryError, match="Two losses are called 'same'") as caught:
-        Registry()
+        Registry(Selection())
     assert "rpganify-one 1.2 (main)" in str(caught.value)
     assert "rpganify-two 0.3 (main)" in str(caught.value)
 
 
 def test_an_installed_plugin_with_a_misspelt_hook_is_refused_with_the_way_out(install: Install) -> None:
     install("rpganify-wrong", "stranger_g", GOOD.format(name="x").replace("rpganify_losses", "rpganify_lossses"))
-    with pytest.raises(RegistryError, match=r"rpganify_lossses.*Correct the plugin, or uninstall rpganify-wrong 1\.2"):
-        Registry()
+    with pytest.raises(RegistryError, match=r"rpganify_lossses.*Correct the plugin, uninstall rpganify-wrong 1\.2"):
+        Registry(Selection())
 
 
 def test_a_built_in_that_cannot_be_imported_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rpganify.registry.BUILT_INS", ("rpganify.no_such_plugin",))
+    monkeypatch.setattr("rpganify.registry.catalog.BUILT_INS", ("rpganify.no_such_plugin",))
     with pytest.raises(RegistryError, match=r"rpganify\.no_such_plugin cannot be imported: ModuleNotFoundError"):
-        Registry(load_entry_points=False)
+        Registry()

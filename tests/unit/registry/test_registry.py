@@ -12,17 +12,36 @@ import pytest
 
 import rpganify
 from rpganify import hookspecs
-from rpganify.errors import RegistryError
-from rpganify.hookspecs import AnalyzerEntry, Architecture, DataSetEntry, DiscriminatorEntry, LossEntry
-from rpganify.registry import Registry, default_registry, resolve
-
-HOOKS = (
-    "rpganify_architectures",
-    "rpganify_losses",
-    "rpganify_discriminators",
-    "rpganify_datasets",
-    "rpganify_analyzers",
+from rpganify.entries import (
+    AnalyzerEntry,
+    Architecture,
+    CallbackEntry,
+    DataSetEntry,
+    DiscriminatorEntry,
+    DistanceEntry,
+    Entry,
+    ExportEntry,
+    ExtractorEntry,
+    LossEntry,
+    ReplicationEntry,
+    RoutedLayerEntry,
 )
+from rpganify.errors import RegistryError
+from rpganify.registry import KINDS, Kind, Registry, default_registry, resolve
+
+ENTRIES: dict[str, Entry] = {
+    "rpganify_architectures": Architecture("qqqq", "two layers", "builtins:dict", (4,), ("a", "b"), "mlp"),
+    "rpganify_losses": LossEntry("qqqq", "a loss", "builtins:dict"),
+    "rpganify_discriminators": DiscriminatorEntry("qqqq", "patches", "builtins:dict"),
+    "rpganify_datasets": DataSetEntry("qqqq", "my birds", "builtins:dict"),
+    "rpganify_routed_layers": RoutedLayerEntry("qqqq", "my layer", "torch.nn:Bilinear", "builtins:dict"),
+    "rpganify_replications": ReplicationEntry("qqqq", "halved", "builtins:dict"),
+    "rpganify_distances": DistanceEntry("qqqq", "in brightness", "builtins:dict"),
+    "rpganify_extractors": ExtractorEntry("qqqq", "thumbnails", "builtins:dict"),
+    "rpganify_analyzers": AnalyzerEntry("qqqq", "mean", "builtins:dict"),
+    "rpganify_callbacks": CallbackEntry("qqqq", "writes", "builtins:dict"),
+    "rpganify_exports": ExportEntry("qqqq", "as text", "builtins:dict"),
+}
 
 
 def plugin(name: str, **functions: Callable[..., Any]) -> types.ModuleType:
@@ -39,11 +58,11 @@ def loss(name: str) -> LossEntry:
 
 @pytest.fixture
 def registry() -> Registry:
-    return Registry(load_entry_points=False)
+    return Registry()
 
 
 def test_the_built_ins_offer_what_the_readme_names(registry: Registry) -> None:
-    assert list(registry.architectures()) == [
+    assert list(registry.all(Architecture)) == [
         "dcgan32",
         "dcgan64",
         "mlp28",
@@ -52,35 +71,28 @@ def test_the_built_ins_offer_what_the_readme_names(registry: Registry) -> None:
         "sngan48",
         "sngan64",
     ]
-    assert {"hinge", "wgan-gp", "non-saturating"} <= set(registry.losses())
-    assert {"sngan", "dcgan", "mlp"} <= set(registry.discriminators())
+    assert {"hinge", "wgan-gp", "non-saturating"} <= set(registry.all(LossEntry))
+    assert {"sngan", "dcgan", "mlp"} <= set(registry.all(DiscriminatorEntry))
     assert {"digits", "mnist", "coloured-mnist", "fashion-mnist", "cifar10", "lsun", "folder"} <= set(
-        registry.datasets()
+        registry.all(DataSetEntry)
     )
-    assert {"variations", "diversity"} <= set(registry.analyzers())
+    assert {"variations", "diversity"} <= set(registry.all(AnalyzerEntry))
 
 
 def test_every_built_in_factory_can_be_imported(registry: Registry) -> None:
-    kinds = (
-        registry.architectures(),
-        registry.losses(),
-        registry.discriminators(),
-        registry.datasets(),
-        registry.analyzers(),
-    )
-    for entry in (entry for kind in kinds for entry in kind.values()):
+    for entry in (entry for kind in KINDS for entry in registry.all(kind.entry).values()):
         assert callable(resolve(entry.factory)), entry.name
 
 
 def test_every_architecture_names_a_discriminator_that_exists(registry: Registry) -> None:
-    for architecture in registry.architectures().values():
-        assert architecture.discriminator in registry.discriminators(), architecture.name
+    for architecture in registry.all(Architecture).values():
+        assert architecture.discriminator in registry.all(DiscriminatorEntry), architecture.name
 
 
 def test_listing_everything_imports_no_torch() -> None:
     code = (
-        "import sys; from rpganify.registry import Registry; r = Registry(); r.architectures(); r.losses(); "
-        "r.discriminators(); r.datasets(); r.analyzers(); "
+        "import sys; from rpganify.registry import Registry; r = Registry(); "
+        "from rpganify.registry import KINDS; [r.all(kind.entry) for kind in KINDS]; "
         "print(sorted({'torch', 'torchvision', 'sklearn', 'numpy', 'PIL'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -91,32 +103,23 @@ def test_the_default_registry_is_built_once() -> None:
     assert default_registry() is default_registry()
 
 
-def test_a_plugin_s_entries_of_every_kind_are_found_by_name_and_lead_back_to_it(registry: Registry) -> None:
-    entries = {
-        "rpganify_architectures": Architecture("tiny", "two layers", "builtins:dict", (4,), ("a", "b"), "mlp"),
-        "rpganify_losses": loss("least-squares"),
-        "rpganify_discriminators": DiscriminatorEntry("patch", "patches", "builtins:dict"),
-        "rpganify_datasets": DataSetEntry("birds", "my birds", "builtins:dict"),
-        "rpganify_analyzers": AnalyzerEntry("brightness", "mean", "builtins:dict"),
-    }
-    assert set(entries) == set(HOOKS)
-    functions = {hook: (lambda entry=entry: [entry]) for hook, entry in entries.items()}
-    registry.register(plugin("mine", **functions))
-    found = [
-        registry.get_architecture("tiny"),
-        registry.get_loss("least-squares"),
-        registry.get_discriminator("patch"),
-        registry.get_dataset("birds"),
-        registry.get_analyzer("brightness"),
-    ]
-    assert found == list(entries.values())
-    assert {registry.provider(entry) for entry in found} == {"mine"}
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
+def test_an_entry_of_every_kind_is_found_by_name_and_leads_back_to_its_plugin(registry: Registry, kind: Kind) -> None:
+    entry = ENTRIES[kind.hook]
+    registry.register(plugin("mine", **{kind.hook: lambda: [entry]}))
+    assert registry.get(kind.entry, "qqqq") is entry
+    assert str(registry.provider(entry)) == "mine"
     assert registry.plugins()[-1] == "mine"
+
+
+def test_there_is_a_kind_for_every_hook() -> None:
+    hooks = [name for name in vars(hookspecs) if name.startswith("rpganify_")]
+    assert [kind.hook for kind in KINDS] == hooks == list(ENTRIES)
 
 
 def test_names_are_listed_sorted(registry: Registry) -> None:
     registry.register(plugin("mine", rpganify_losses=lambda: [loss("zebra"), loss("aardvark")]))
-    assert list(registry.losses()) == sorted(registry.losses())
+    assert list(registry.all(LossEntry)) == sorted(registry.all(LossEntry))
 
 
 def test_an_object_can_be_a_plugin(registry: Registry) -> None:
@@ -126,21 +129,20 @@ def test_an_object_can_be_a_plugin(registry: Registry) -> None:
             return [loss("from-an-object")]
 
     registry.register(Plugin(), "an-object")
-    assert registry.provider(registry.get_loss("from-an-object")) == "an-object"
+    assert str(registry.provider(registry.get(LossEntry, "from-an-object"))) == "an-object"
 
 
-@pytest.mark.parametrize("kind", ["architecture", "loss", "discriminator", "dataset", "analyzer"])
-def test_an_unknown_name_is_refused_with_all_that_exist(registry: Registry, kind: str) -> None:
-    word = "data set" if kind == "dataset" else kind
-    with pytest.raises(RegistryError, match=f"There is no {word} 'qqqq'") as caught:
-        getattr(registry, f"get_{kind}")("qqqq")
-    plural = {"loss": "losses"}.get(kind, f"{kind}s")
-    assert f"are: {', '.join(getattr(registry, plural)())}." in str(caught.value)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
+def test_an_unknown_name_is_refused_with_all_that_exist(registry: Registry, kind: Kind) -> None:
+    registry.register(plugin("mine", **{kind.hook: lambda: [ENTRIES[kind.hook]]}))
+    with pytest.raises(RegistryError, match=f"There is no {kind.one} 'zzzz'") as caught:
+        registry.get(kind.entry, "zzzz")
+    assert f"The {kind.many} are: {', '.join(registry.all(kind.entry))}." in str(caught.value)
 
 
 def test_a_name_nearly_right_is_answered_with_the_right_one(registry: Registry) -> None:
     with pytest.raises(RegistryError, match=r"There is no architecture 'sngan23'\. Did you mean .*'sngan32'"):
-        registry.get_architecture("sngan23")
+        registry.get(Architecture, "sngan23")
 
 
 def test_one_name_from_two_plugins_is_refused_naming_both_and_leaves_nothing_behind(registry: Registry) -> None:
@@ -148,7 +150,7 @@ def test_one_name_from_two_plugins_is_refused_naming_both_and_leaves_nothing_beh
     second = plugin("second", rpganify_losses=lambda: [loss("other"), loss("mine")])
     with pytest.raises(RegistryError, match=r"Two losses are called 'mine': .*plugin first, .*plugin second"):
         registry.register(second)
-    assert "other" not in registry.losses()
+    assert "other" not in registry.all(LossEntry)
     assert "second" not in registry.plugins()
 
 
@@ -167,7 +169,7 @@ def test_one_name_may_stand_for_things_of_two_kinds(registry: Registry) -> None:
     registry.register(
         plugin("mine", rpganify_losses=lambda: [loss("patch")], rpganify_architectures=lambda: [architecture])
     )
-    assert registry.get_architecture("patch") is architecture
+    assert registry.get(Architecture, "patch") is architecture
 
 
 def test_a_misspelt_hook_is_refused_with_the_right_spelling(registry: Registry) -> None:
@@ -201,7 +203,7 @@ def test_an_imported_hook_specification_is_no_mistake(registry: Registry) -> Non
     module = plugin("mine", rpganify_losses=lambda: [loss("mine")])
     module.rpganify_datasets = hookspecs.rpganify_datasets  # type: ignore[attr-defined]
     registry.register(module)
-    assert "mine" in registry.losses()
+    assert "mine" in registry.all(LossEntry)
 
 
 def test_a_hook_with_an_argument_is_refused_naming_it(registry: Registry) -> None:
@@ -232,7 +234,7 @@ def test_a_plugin_registered_twice_is_refused(registry: Registry) -> None:
     registry.register(mine)
     with pytest.raises(RegistryError, match="plugin mine is registered already"):
         registry.register(mine)
-    assert "mine" in registry.losses()
+    assert "mine" in registry.all(LossEntry)
 
 
 def test_a_factory_may_be_a_callable_or_text_that_is_imported_late() -> None:
