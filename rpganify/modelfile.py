@@ -17,16 +17,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from rpganify.conversion.foreign import find_foreign
-from rpganify.conversion.graph_data import blueprint_to_json
-from rpganify.conversion.graph_reading import blueprint_from_json
-from rpganify.conversion.replication import tensors_by_name
-from rpganify.conversion.rewriting import (
+from rpganify.conversion.building import (
     actual_blueprint,
     build_random_path_generator,
     build_standard_generator,
     model_tensors,
 )
+from rpganify.conversion.foreign import find_foreign
+from rpganify.conversion.graph_data import blueprint_to_json
+from rpganify.conversion.graph_reading import blueprint_from_json
+from rpganify.conversion.replication import tensors_by_name
 from rpganify.errors import ModelFileError, RpganifyError
 from rpganify.routing.blueprint import TensorSpec
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator

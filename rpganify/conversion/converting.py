@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from rpganify.conversion.building import build_random_path_generator, build_standard_generator
 from rpganify.conversion.dependence import find_block_dependence, find_ties, find_unroutable
 from rpganify.conversion.inputs import Example
 from rpganify.conversion.layering import make_blueprint
 from rpganify.conversion.planning import CONTAINERS, DEFAULT_BLOCKS, Stage, make_plan, natural_stages
 from rpganify.conversion.probing import find_example
 from rpganify.conversion.replication import fill_blocks, fill_tensors, source_tensors
-from rpganify.conversion.rewriting import build_random_path_generator, build_standard_generator
 from rpganify.conversion.tracing import Trace, TraceOptions, trace
 from rpganify.conversion.verification import GradientError, Verification, verify_recording, verify_routing
 from rpganify.errors import PlanError, closest

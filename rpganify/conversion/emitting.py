@@ -284,7 +284,11 @@ class _Emitter:
             if factor:
                 content, repeats[axis] = content.narrow(axis, 0, factor), self.operands.size((1, 0))
         constant = self.operands.lift(content)
-        return self.graph.call_method("repeat", (constant, *repeats)) if any(f for f, _ in shape) else constant
+        if not any(factor for factor, _ in shape):
+            return constant
+        node = self.graph.call_method("repeat", (constant, *repeats))
+        node.meta["shape"], node.meta["dtype"] = shape, content.dtype
+        return node
 
     def _emit_like_draw(self, draw: str, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Node:
         """`randn_like(x)` as `randn(x.shape)`, the same numbers, because only that takes a generator."""

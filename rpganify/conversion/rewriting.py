@@ -1,33 +1,21 @@
-"""Blueprint -> converted generator: routed layers for the layers of a bucket, everything else as it was.
-
-The pass is a pure function of the blueprint, so a model file holds the plain graph and the plan, and opening it
-runs this pass again.
-"""
+"""The graph of a converted generator: routed layers for the layers of a bucket, everything else as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import operator
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
-from rpganify.conversion.dependence import (
-    BlockDependence,
-    carries_batch,
-    find_block_dependence,
-    is_description,
-    memory_of,
-)
-from rpganify.conversion.known import build_layer
+from rpganify.conversion.dependence import BlockDependence, carries_batch, is_description, memory_of
+from rpganify.conversion.nodes import map_nodes
+from rpganify.conversion.orders import ORIGINAL, SAME, Order, OrderSteps, common_order, each_of, sorted_by
+from rpganify.conversion.samplewise import SamplewiseOperations, has_samples_first, values_per_sample
+from rpganify.conversion.segments import Segment, build_segment, find_segments
 from rpganify.errors import ConversionError
 from rpganify.plan import Plan
-from rpganify.routing.blueprint import Blueprint, TensorSpec
-from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
-from rpganify.routing.kernels import SAMPLES_FIRST, BatchAxis, gather_samples, route_samples
-from rpganify.routing.layers import RoutedLayer
-from rpganify.routing.program import Program
+from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.region import (
     BatchSize,
     Operand,
@@ -37,122 +25,14 @@ from rpganify.routing.region import (
     working_copies,
     write_back,
 )
+from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, gather_samples
 
 
-def build_random_path_generator(blueprint: Blueprint) -> RandomPathGenerator:
-    """The converted generator with memory for its tensors, which are not filled.
-
-    Raises:
-        PlanError: parameters of two buckets meet before they meet a sample, or are one tensor.
-        ConversionError: an operation on a bucket's parameters cannot be run per block.
-    """
-    plan = blueprint.plan
-    assert plan is not None
-    dependence = find_block_dependence(blueprint, plan)
-    tensors = _build_tensors(blueprint, dependence.tensors)
-    programs: list[Program] = []
-    for mode, graph in zip(("eval", "train"), blueprint.graphs(), strict=False):
-        holder = nn.Module()
-        programs.append(Program(_Rewriter(blueprint, plan, graph, dependence, f"routed_{mode}", holder).rewrite()))
-        if holder._modules:
-            tensors.add_module(f"routed_{mode}", holder)
-    return RandomPathGenerator(blueprint, programs[0], programs[-1], tensors)
-
-
-def model_tensors(blueprint: Blueprint) -> dict[str, TensorSpec]:
-    """Every tensor of the model that a blueprint describes, with the shape it has there.
-
-    Raises:
-        PlanError, ConversionError: as `build_random_path_generator`.
-    """
-    if blueprint.plan is None:
-        return dict(blueprint.tensors)
-    stacked = find_block_dependence(blueprint, blueprint.plan).tensors
-    blocks = blueprint.plan.num_blocks
-    tensors = {
-        name: replace(spec, shape=(blocks[stacked[name]], *spec.shape)) if name in stacked else spec
-        for name, spec in blueprint.tensors.items()
-    }
-    latent = blueprint.latent
-    return {**tensors, "Z": TensorSpec("parameter", (1, *latent.shape), latent.dtype, True)}
-
-
-def actual_blueprint(model: RandomPathGenerator | StandardGenerator) -> Blueprint:
-    """The model's blueprint with the types that its tensors have by now (`model.double()`)."""
-    actual = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    tensors = {name: replace(spec, dtype=actual[name].dtype) for name, spec in model.blueprint.tensors.items()}
-    inputs = model.blueprint.inputs
-    if "Z" in actual:
-        inputs = tuple(replace(spec, dtype=actual["Z"].dtype) if spec.is_latent else spec for spec in inputs)
-    return replace(model.blueprint, tensors=tensors, inputs=inputs)
-
-
-def build_standard_generator(blueprint: Blueprint) -> StandardGenerator:
-    """The plain generator with memory for its tensors, which are not filled."""
-    programs = [Program(graph) for graph in blueprint.graphs()]
-    return StandardGenerator(blueprint, programs[0], programs[-1], _build_tensors(blueprint, {}))
-
-
-def _build_tensors(blueprint: Blueprint, stacked: Mapping[str, int]) -> nn.Module:
-    """A tree of modules with the generator's tensors under their own names; nothing is filled."""
-    root = nn.Module()
-    made: dict[str, Tensor] = {}
-    for name, spec in blueprint.tensors.items():
-        shape = (
-            (blueprint.plan.buckets[stacked[name]].num_blocks, *spec.shape)
-            if name in stacked and blueprint.plan
-            else spec.shape
-        )
-        tensor = torch.empty(shape, dtype=spec.dtype)
-        made[name] = nn.Parameter(tensor, requires_grad=spec.is_trainable) if spec.role == "parameter" else tensor
-    first = {**{name: name for name in made}, **blueprint.aliases}
-    for layer_name, config in blueprint.layer_configs.items():
-        plain = build_layer(config)
-        local = {n: made[first[f"{layer_name}.{n}"]] for n, _ in [*plain.named_parameters(), *plain.named_buffers()]}
-        bucket = next(
-            (stacked[first[f"{layer_name}.{n}"]] for n in local if first[f"{layer_name}.{n}"] in stacked), None
-        )
-        if bucket is None or blueprint.plan is None:
-            for name, tensor in local.items():
-                if isinstance(tensor, nn.Parameter):
-                    plain._parameters[name] = tensor
-                else:
-                    plain._buffers[name] = tensor
-            layer: nn.Module = plain
-        else:
-            layer = RoutedLayer(config, blueprint.plan.buckets[bucket].num_blocks, local)
-        _place(root, layer_name, layer)
-    for name, tensor in made.items():
-        parent = _parent(root, name)
-        local_name = name.rpartition(".")[2]
-        if local_name in parent._parameters or local_name in parent._buffers:
-            continue
-        if isinstance(tensor, nn.Parameter):
-            parent.register_parameter(local_name, tensor)
-        else:
-            parent.register_buffer(local_name, tensor, persistent=blueprint.tensors[name].role == "buffer")
-    return root
-
-
-def _parent(root: nn.Module, name: str) -> nn.Module:
-    """The module that holds `name`, made of empty modules where missing."""
-    module = root
-    for part in name.split(".")[:-1]:
-        if part not in module._modules:
-            module.add_module(part, nn.Module())
-        module = module._modules[part]  # type: ignore[assignment]
-    return module
-
-
-def _place(root: nn.Module, name: str, module: nn.Module) -> None:
-    _parent(root, name)._modules[name.rpartition(".")[2]] = module
-
-
-class _Rewriter:
+class Rewriter:
     """Writes one graph anew with routed layers.
 
     Args:
-        calls_name: where in the model the `RoutedCall` modules are.
+        calls_name: where in the model the modules of routed operations are.
         calls: the module that they are added to.
     """
 
@@ -168,27 +48,34 @@ class _Rewriter:
         self.blueprint, self.plan, self.source, self.dependence = blueprint, plan, graph, dependence
         self.calls_name, self.calls = calls_name, calls
         self.graph = fx.Graph()
-        self.new: dict[fx.Node, fx.Node] = {}
-        self.routes: dict[int, fx.Node] = {}
+        self.operations = SamplewiseOperations(graph, blueprint.layer_configs)
+        self.made: dict[fx.Node, dict[Order, fx.Node]] = {}
+        self.home: dict[fx.Node, Order] = {}
 
     def rewrite(self) -> fx.Graph:
         """The graph over `paths`, the conditions and the generator of random draws."""
         self._emit_inputs()
+        segments = find_segments(self.source, self._routed_in_place(), self.operations)
+        segment_of = {node: segment for segment in segments for node in segment.nodes}
         for node in self.source.nodes:
-            if node.op == "placeholder":
+            segment = segment_of.get(node)
+            if node.op == "placeholder" or (segment is not None and node is not segment.nodes[-1]):
                 continue
-            if node.op == "output":
+            if segment is not None:
+                self._emit_segment(segment)
+            elif node.op == "output":
                 self._write_back()
                 self.graph.output(self._ordinary(node.args[0]))
             elif node.op == "get_attr" and node in self.dependence.nodes:
                 make = working_copies if self._is_changed(str(node.target)) else block_values
-                self.new[node] = self._call(make, self.graph.get_attr(str(node.target)), self._route_of(node))
+                stack = self.graph.get_attr(str(node.target))
+                self._put(node, self._call(make, stack, self._route_of(node)), ORIGINAL)
             elif node.op == "call_module":
                 self._emit_layer(node)
             elif any(operand in self.dependence.nodes for operand in node.all_input_nodes):
                 self._emit_routed_call(node)
             else:
-                self.new[node] = self.graph.node_copy(node, lambda n: self.new[n])
+                self._emit_shared(node)
         self.graph.lint()
         return self.graph
 
@@ -197,37 +84,99 @@ class _Rewriter:
         by_name = {str(node.target): node for node in self.source.nodes if node.op == "placeholder"}
         for spec in self.blueprint.inputs:
             if not spec.is_latent:
-                self.new[by_name[spec.identifier]] = self.graph.placeholder(spec.identifier)
-        self.new[by_name["generator"]] = self.graph.placeholder("generator", default_value=None)
-        fixed = self.graph.get_attr("Z")
-        device = self._call(getattr, fixed, "device")
-        for index, bucket in enumerate(self.plan.buckets):
-            self.routes[index] = self._call(route_samples, paths, index, bucket.num_blocks, device)
-        batch = self.graph.call_method("size", (paths, 0))
-        # Repeated, not expanded: the original may reshape or overwrite its latent.
-        ones = (1,) * len(self.blueprint.latent.shape)
-        self.new[by_name[self.blueprint.latent.identifier]] = self.graph.call_method("repeat", (fixed, batch, *ones))
+                self._put(by_name[spec.identifier], self.graph.placeholder(spec.identifier), ORIGINAL)
+        self._put(by_name["generator"], self.graph.placeholder("generator", default_value=None), ORIGINAL)
+        self.steps = OrderSteps(self.graph, paths, self.plan)
+        self._put(by_name[self.blueprint.latent.identifier], self.graph.get_attr("Z"), SAME)
+
+    def _routed_in_place(self) -> dict[fx.Node, int]:
+        """The operations on a bucket's blocks that a segment may hold: samples first, nothing written."""
+        found: dict[fx.Node, int] = {}
+        for node in self.source.nodes:
+            bucket = self._bucket_of(node)
+            batched = [operand for operand in node.all_input_nodes if carries_batch(operand)]
+            if (
+                bucket is not None
+                and batched
+                and all(has_samples_first(one) for one in (node, *batched))
+                and not any(self.operations.is_written(one) for one in (node, *node.all_input_nodes))
+                and not node.meta.get("written")
+            ):
+                found[node] = bucket
+        return found
+
+    def _bucket_of(self, node: fx.Node) -> int | None:
+        """The bucket whose blocks an operation uses on samples."""
+        if node.op == "call_module":
+            return self.plan.bucket_of(str(node.target))
+        if node.op not in ("call_function", "call_method") or node in self.dependence.nodes or is_description(node):
+            return None
+        return next((self.dependence.nodes[n] for n in node.all_input_nodes if n in self.dependence.nodes), None)
+
+    def _emit_shared(self, node: fx.Node) -> None:
+        """What is the same for all blocks: in any order where it may be, else in the original one."""
+        if not self.operations.is_reorderable(node):
+            self._put(node, self.graph.node_copy(node, lambda n: self._at(n, ORIGINAL)), ORIGINAL)
+            return
+        order = self._common_order(node)
+        if order.kind in ("same", "each") and not self.operations.is_separable(node):
+            order = ORIGINAL if order == SAME else sorted_by(order.bucket)
+        op, target, args, kwargs = self.operations.call(node)
+
+        def place(operand: fx.Node) -> fx.Node:
+            return self._at(operand, order if carries_batch(operand) else ORIGINAL)
+
+        self._put(node, self.graph.create_node(op, target, map_nodes(args, place), map_nodes(kwargs, place)), order)
 
     def _emit_layer(self, node: fx.Node) -> None:
         name = str(node.target)
-        operand = self._ordinary(node.args[0])
         bucket = self.plan.bucket_of(name)
-        if bucket is None:
-            self.new[node] = self.graph.call_module(name, (operand,))
-            return
         source = node.args[0]
         assert isinstance(source, fx.Node)
-        axes = (self._batch_axis(source, node) or SAMPLES_FIRST, self._result_axes(node))
-        # Samples first is what a layer expects; only where they are elsewhere it is told.
-        places = () if axes == (SAMPLES_FIRST, SAMPLES_FIRST) else tuple(self._constant(axis) for axis in axes)
-        self.new[node] = self.graph.call_module(name, (self.routes[bucket], operand, *places))
+        if source in self.dependence.nodes:
+            given = self._ordinary(source)
+            new = (
+                self.graph.call_module(name, (given,))
+                if bucket is None
+                else self.graph.call_module(name, (self.steps.route(bucket), given))
+            )
+            self._put(node, new, ORIGINAL)
+        elif bucket is None:
+            self._emit_shared(node)
+        elif has_samples_first(source) and has_samples_first(node):
+            order = self._routed_order([source], bucket, self.operations.is_separable(node))
+            new = self.graph.call_module(name, (self.steps.route(bucket, order), self._at(source, order)))
+            self._put(node, new, order)
+        else:
+            axes = (self._batch_axis(source, node) or SAMPLES_FIRST, self._result_axes(node))
+            places = tuple(self._constant(axis) for axis in axes)
+            operands = (self.steps.route(bucket), self._at(source, ORIGINAL), *places)
+            self._put(node, self.graph.call_module(name, operands), ORIGINAL)
 
     def _emit_routed_call(self, node: fx.Node) -> None:
         bucket = next(self.dependence.nodes[n] for n in node.all_input_nodes if n in self.dependence.nodes)
         if is_description(node):
-            value = self._call(first_value, self.new[node.args[0]])  # type: ignore[index]
-            self.new[node] = self._call(getattr, value, node.args[1])
+            value = self._call(first_value, self._at(node.args[0], ORIGINAL))  # type: ignore[arg-type]
+            self._put(node, self._call(getattr, value, node.args[1]), ORIGINAL)
             return
+        call, operands = self._routed_call(node)
+        name = f"call_{len(self.calls._modules)}"
+        self.calls.add_module(name, call)
+        batched = [operand for operand in operands if carries_batch(operand) and operand not in self.dependence.nodes]
+        order = ORIGINAL
+        if (
+            batched
+            and has_samples_first(node)
+            and all(map(has_samples_first, batched))
+            and not node.meta.get("written")
+        ):
+            order = self._routed_order(batched, bucket, self.operations.is_separable(node))
+        given = (self._at(operand, order if operand in batched else ORIGINAL) for operand in operands)
+        new = self.graph.call_module(f"{self.calls_name}.{name}", (self.steps.route(bucket, order), *given))
+        self._put(node, new, order)
+
+    def _routed_call(self, node: fx.Node) -> tuple[RoutedCall, list[fx.Node]]:
+        """An operation on a bucket's parameters as a module, and the nodes that it is called with."""
         gives_blocks = node in self.dependence.nodes
         meets_batch = not gives_blocks or any(carries_batch(operand) for operand in node.all_input_nodes)
         operands: dict[fx.Node, int] = {}
@@ -242,15 +191,57 @@ class _Rewriter:
 
         call = RoutedCall(
             node.target,
-            _mapped(node.args, place),
-            _mapped(dict(node.kwargs), place),
+            map_nodes(node.args, place),
+            map_nodes(dict(node.kwargs), place),
             None if gives_blocks else self._result_axes(node),
         )
-        name = f"call_{len(self.calls._modules)}"
-        self.calls.add_module(name, call)
-        self.new[node] = self.graph.call_module(
-            f"{self.calls_name}.{name}", (self.routes[bucket], *(self.new[operand] for operand in operands))
-        )
+        return call, list(operands)
+
+    def _emit_segment(self, segment: Segment) -> None:
+        """A module that runs the segment, and the call of it."""
+        bucket = segment.bucket
+        configs, block_values = self.blueprint.layer_configs, self.dependence.nodes
+        module, operands = build_segment(segment, configs, self.operations, block_values, self._routed_call)
+        name = f"segment_{len(self.calls._modules)}"
+        self.calls.add_module(name, module)
+        batched = [one for one in operands if isinstance(one, fx.Node) and carries_batch(one)]
+        is_separable = all(self.operations.is_separable(node) for node in segment.nodes)
+        order = self._routed_order(batched, bucket, is_separable)
+        given = [
+            self.graph.get_attr(operand)
+            if isinstance(operand, str)
+            else self._at(operand, order if operand in batched else ORIGINAL)
+            for operand in operands
+        ]
+        result = self.graph.call_module(f"{self.calls_name}.{name}", (self.steps.route(bucket, order), *given))
+        for index, node in enumerate(segment.outputs):
+            part = result if len(segment.outputs) == 1 else self._call(operator.getitem, result, index)
+            self._put(node, part, order)
+
+    def _routed_order(self, operands: Sequence[fx.Node], bucket: int, is_separable: bool) -> Order:
+        """How the samples lie for an operation on a bucket's blocks: a row per block if nothing else tells them apart."""
+        is_shared = all(self.home[operand] in (SAME, each_of(bucket)) for operand in operands)
+        return each_of(bucket) if is_separable and is_shared else sorted_by(bucket)
+
+    def _common_order(self, node: fx.Node) -> Order:
+        operands = [operand for operand in node.all_input_nodes if carries_batch(operand)]
+        return common_order((self.home[operand], values_per_sample(operand)) for operand in operands)
+
+    def _put(self, node: fx.Node, new: fx.Node, order: Order) -> None:
+        """Notes what stands for a node. What is written in place exists in one order only, the original."""
+        if order != ORIGINAL and self.operations.is_written(node):
+            new, order = self.steps.change(new, order, ORIGINAL), ORIGINAL
+        self.made[node], self.home[node] = {order: new}, order
+
+    def _at(self, node: fx.Node, order: Order) -> fx.Node:
+        """What stands for a node, its samples in that order."""
+        made = self.made[node]
+        if order in made:
+            return made[order]
+        new = self.steps.change(made[self.home[node]], self.home[node], order)
+        if not self.operations.is_written(node):
+            made[order] = new
+        return new
 
     def _constant(self, axis: BatchAxis) -> fx.Node:
         return self._call(BatchAxis, axis.axis, axis.factor, axis.is_inner)
@@ -278,13 +269,13 @@ class _Rewriter:
 
         def spread(operand: fx.Node) -> fx.Node:
             if operand not in self.dependence.nodes:
-                return self.new[operand]
+                return self._at(operand, ORIGINAL)
             shape = operand.meta.get("shape", ())
             if not shape or shape[0] != (0, 1):
                 raise self._refusal(operand, "passes a parameter of a bucket on without a batch axis")
-            return self._call(gather_samples, self._route_of(operand), self.new[operand])
+            return self._call(gather_samples, self._route_of(operand), self._at(operand, ORIGINAL))
 
-        return _mapped(structure, spread)
+        return map_nodes(structure, spread)
 
     def _is_changed(self, name: str) -> bool:
         return (
@@ -299,10 +290,11 @@ class _Rewriter:
     def _write_back(self) -> None:
         for node in self.source.nodes:
             if node.op == "get_attr" and node in self.dependence.nodes and self._is_changed(str(node.target)):
-                self._call(write_back, self.graph.get_attr(str(node.target)), self.new[node], self._route_of(node))
+                values = self._at(node, ORIGINAL)
+                self._call(write_back, self.graph.get_attr(str(node.target)), values, self._route_of(node))
 
     def _route_of(self, node: fx.Node) -> fx.Node:
-        return self.routes[self.dependence.nodes[node]]
+        return self.steps.route(self.dependence.nodes[node])
 
     def _call(self, function: Any, *args: Any) -> fx.Node:
         return self.graph.call_function(function, args)
@@ -313,18 +305,3 @@ class _Rewriter:
             f"The step at {where} {what}, so it cannot be run per block. Leave that layer out of the buckets (it is then "
             "shared by all paths)."
         )
-
-
-def _mapped(structure: Any, change: Any) -> Any:
-    """A node's arguments with each node replaced, as plain tuples, lists and dicts."""
-    if isinstance(structure, fx.Node):
-        return change(structure)
-    if isinstance(structure, tuple):
-        return tuple(_mapped(part, change) for part in structure)
-    if isinstance(structure, list):
-        return [_mapped(part, change) for part in structure]
-    if isinstance(structure, dict):
-        return {key: _mapped(part, change) for key, part in structure.items()}
-    if isinstance(structure, slice):
-        return slice(*(_mapped(part, change) for part in (structure.start, structure.stop, structure.step)))
-    return structure

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rpganify.conversion.building import build_standard_generator
 from rpganify.conversion.copying import copy_generator
 from rpganify.conversion.inputs import Example, call_forward, value_of
 from rpganify.conversion.recording import seen_by_python
 from rpganify.conversion.replication import fill_tensors, tensors_by_name
-from rpganify.conversion.rewriting import build_standard_generator
 from rpganify.errors import ConversionError, RpganifyError
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rpganify.errors import PathError
 from rpganify.routing.blueprint import LayerConfig
-from rpganify.routing.kernels import SAMPLES_FIRST, BatchAxis, Route, by_block, rows_of
+from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, Route, by_block, rows_of
 
 # One block's call: samples (n, ...), that block's tensors by name, whether in train mode -> (n, ...).
 BlockCall = Callable[[Tensor, Mapping[str, Tensor], bool], Tensor]

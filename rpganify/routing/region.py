@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rpganify.routing.kernels import BatchAxis, Route, join, rows_of, split
+from rpganify.routing.routes import BatchAxis, Route, join, rows_of, split
 from rpganify.structure import map_leaves
 
 

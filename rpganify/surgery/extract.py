@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from rpganify.conversion.dependence import find_block_dependence
 from rpganify.conversion.operators import functions
 from rpganify.conversion.replication import fill_tensors, tensors_by_name
-from rpganify.conversion.rewriting import actual_blueprint, build_standard_generator
+from rpganify.conversion.building import actual_blueprint, build_standard_generator
 from rpganify.routing.blueprint import Blueprint, InputSpec
 from rpganify.routing.generator import RandomPathGenerator
 

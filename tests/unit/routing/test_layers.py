@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from rpganify.conversion.known import KNOWN, layer_config
 from rpganify.errors import PathError
 from rpganify.routing.blueprint import LayerConfig
-from rpganify.routing.kernels import Route, route_samples
 from rpganify.routing.layers import RoutedLayer
+from rpganify.routing.routes import Route, route_samples
 from tests.oracle import layer_block_by_block, layer_one_by_one, plain_layer
 
 NUM_BLOCKS = 4
@@ -117,7 +117,7 @@ def copies(stacks: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def route(blocks: Tensor) -> Route:
-    return route_samples(blocks[:, None], 0, NUM_BLOCKS, torch.device("cpu"))
+    return route_samples(blocks[:, None], 0, NUM_BLOCKS)
 
 
 def gradients(output: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:

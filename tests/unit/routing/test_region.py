@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rpganify.routing.kernels import BatchAxis, Route, route_samples
 from rpganify.routing.region import (
     BatchSize,
     Operand,
@@ -20,6 +19,7 @@ from rpganify.routing.region import (
     working_copies,
     write_back,
 )
+from rpganify.routing.routes import BatchAxis, Route, route_samples
 
 NUM_BLOCKS = 4
 BLOCKS = [1, 0, 2, 0, 1, 1]
@@ -28,7 +28,7 @@ SAMPLES = BatchAxis(0, 1)
 
 
 def route(blocks: list[int] = BLOCKS) -> Route:
-    return route_samples(torch.tensor(blocks)[:, None], 0, NUM_BLOCKS, torch.device("cpu"))
+    return route_samples(torch.tensor(blocks)[:, None], 0, NUM_BLOCKS)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rpganify.errors import PathError
-from rpganify.routing.kernels import (
+from rpganify.routing.routes import (
     BatchAxis,
     Route,
     by_block,
@@ -21,7 +21,6 @@ from rpganify.routing.kernels import (
 )
 from tests.laws import law
 
-CPU = torch.device("cpu")
 NUM_BLOCKS = 4
 
 columns = st.lists(st.integers(0, NUM_BLOCKS - 1), min_size=1, max_size=9)
@@ -29,7 +28,7 @@ axes = st.builds(BatchAxis, st.integers(0, 2), st.integers(1, 3), st.booleans())
 
 
 def route(blocks: list[int]) -> Route:
-    return route_samples(torch.tensor(blocks, dtype=torch.int64)[:, None], 0, NUM_BLOCKS, CPU)
+    return route_samples(torch.tensor(blocks, dtype=torch.int64)[:, None], 0, NUM_BLOCKS)
 
 
 def batch_at(where: BatchAxis, num_samples: int) -> Tensor:
@@ -138,8 +137,8 @@ def test_samples_of_one_block_keep_their_order() -> None:
 
 def test_a_bucket_reads_its_own_column() -> None:
     paths = torch.tensor([[0, 3], [1, 3], [2, 3]])
-    assert route_samples(paths, 0, 4, CPU).present == (0, 1, 2)
-    assert route_samples(paths, 1, 4, CPU).present == (3,)
+    assert route_samples(paths, 0, 4).present == (0, 1, 2)
+    assert route_samples(paths, 1, 4).present == (3,)
 
 
 def test_a_block_that_the_bucket_does_not_have_is_refused_by_its_number() -> None:
