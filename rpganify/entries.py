@@ -120,12 +120,20 @@ class ReplicationEntry:
 
     It is called as `make(values, fresh, generator)`: the tensor of the generator as given; the same tensor of a
     generator that was built anew, or None where there is no building it; and a seeded CPU `torch.Generator`, the only
-    source of chance to use. It returns a tensor of the shape and type of `values`, which it leaves as they are.
+    source of chance to use. It returns a tensor of the shape and type of `values`, which it leaves as they are. It is
+    asked for every parameter; for a buffer only where there is a fresh one, and without one the block has a copy.
+
+    Args:
+        name: what follows `--init`.
+        help: one line for `rpganify plugins`.
+        factory: takes nothing.
+        builds_anew: whether the generator is built anew for each block where it can be, which takes time.
     """
 
     name: str
     help: str
     factory: Factory
+    builds_anew: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from rpganify.errors import PlanError
 from rpganify.paths import PathSpace
 
 NormMode = Literal["shared", "per-block"]
-InitMode = Literal["fresh", "copy", "jitter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,8 @@ class Plan:
         buckets: in the order of the path's columns.
         shared: layers that all paths share; norms by default, and whatever no bucket claims.
         norm: what happens to norm layers inside a bucket.
-        init: how the blocks of a bucket differ at birth.
+        init: how the blocks of a bucket differ at birth, the name of a replication. It may be one of a plugin that is
+            not there any more: a plan also tells what was done.
     Raises:
         PlanError: no bucket, an empty one, a layer in two, fewer than one block, or a name used twice.
     """
@@ -44,7 +44,7 @@ class Plan:
     buckets: tuple[BucketSpec, ...]
     shared: tuple[str, ...] = ()
     norm: NormMode = "shared"
-    init: InitMode = "fresh"
+    init: str = "fresh"
 
     def __post_init__(self) -> None:
         if not self.buckets:
@@ -68,9 +68,9 @@ class Plan:
         for layer in self.shared:
             if layer in owner:
                 raise PlanError(f"Layer {layer!r} is in bucket {owner[layer]!r} and also listed as shared.")
-        if self.norm not in get_args(NormMode) or self.init not in get_args(InitMode):
+        if self.norm not in get_args(NormMode) or not isinstance(self.init, str) or not self.init:
             raise PlanError(
-                f"norm is one of {get_args(NormMode)} and init one of {get_args(InitMode)}; "
+                f"norm is one of {get_args(NormMode)} and init the name of a replication, such as 'fresh'; "
                 f"got {self.norm!r} and {self.init!r}."
             )
 

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from rpganify.analysis.distances import PairDistance
 from rpganify.analysis.features import FeatureExtractor
 from rpganify.errors import AnalysisError
 from rpganify.paths import PathSpace
@@ -31,6 +32,7 @@ class AnalysisContext:
         num_paths: random paths that numbers are averaged over; the paper takes 100.
         paths: the paths that pictures are made of; empty lets the seed draw them.
         extractor: measures semantic distances; None leaves those out, and the report says so.
+        distances: what tells images apart; empty takes colour, and semantics by the extractor if there is one.
         device: where the model lies; None finds out.
         conditions: one value, without the batch axis, for each further input of the generator, such
             as its label; all images are made with it.
@@ -43,6 +45,7 @@ class AnalysisContext:
     num_paths: int = 100
     paths: tuple[tuple[int, ...], ...] = ()
     extractor: FeatureExtractor | None = None
+    distances: tuple[PairDistance, ...] = ()
     device: torch.device | None = None
     conditions: Mapping[str, Tensor] = field(default_factory=dict)
     progress: Progress = no_progress

@@ -10,6 +10,7 @@ from torch import Tensor
 from rpganify.analysis.analyzer import AnalysisContext, PathModel
 from rpganify.analysis.distances import PairDistance
 from rpganify.analysis.generation import ImageMaker
+from rpganify.errors import AnalysisError
 
 NUM_IMAGES = 4
 
@@ -90,13 +91,30 @@ def measure_diversity(
             here = slice(position, position + num_groups * size)
             position = here.stop
             pairs = [
-                distance.pairs(of_image[here].reshape(num_groups, size, *of_image.shape[1:]))
+                _pairs(distance, of_image[here].reshape(num_groups, size, *of_image.shape[1:]))
                 for distance, of_image in zip(distances, described, strict=True)
             ]
             means[part, bucket] = mean_of_pairs(torch.cat(pairs, dim=-1))
         done = min(start + step, context.num_paths)
         context.progress("diversity", done, context.num_paths)
     return BucketDistances(paths, tuple(sizes), distances, means)
+
+
+def _pairs(distance: PairDistance, described: Tensor) -> Tensor:
+    """Distances of all pairs of each group, float64 `(G, k, k, parts)`.
+
+    Raises:
+        AnalysisError: a plugin's distance gives another shape, or NaN or infinity.
+    """
+    pairs, (num_groups, size) = distance.pairs(described), described.shape[:2]
+    expected = (num_groups, size, size, len(distance.parts))
+    if tuple(pairs.shape) != expected or not pairs.isfinite().all():
+        found = f"shape {tuple(pairs.shape)}" if tuple(pairs.shape) != expected else "values that are NaN or infinite"
+        raise AnalysisError(
+            f"The image distance {distance.title!r} gave {found}, where finite distances of shape {expected} (groups, "
+            "images, images, parts) are due. Correct the plugin, or leave it out of --distance."
+        )
+    return pairs.double().cpu()
 
 
 def vary_bucket(paths: Tensor, bucket: int, blocks: Tensor) -> Tensor:

@@ -74,12 +74,18 @@ def classifier_features(classifier: Classifier, name: str = "classifier") -> Cla
     return ClassifierFeatures(name, told, classifier.image_shape, classifier, device)
 
 
-def open_classifier(path: Path, device: torch.device) -> ClassifierFeatures:
-    """The extractor from a weight file: a classifier of ours, or the ResNet-56 trained on CIFAR-10.
+def open_classifier(*, argument: str | None = None, device: torch.device | str = "cpu") -> ClassifierFeatures:
+    """The built-in extractor `classifier`, from a weight file: a classifier of ours, or the ResNet-56 of CIFAR-10.
 
+    Args:
+        argument: the file.
+        device: where it runs.
     Raises:
-        AnalysisError: the file is missing, damaged, or of another network.
+        AnalysisError: no file was named, or it is missing, damaged, or of another network.
     """
+    if argument is None:
+        raise AnalysisError(f"Which classifier? Name its weight file: `classifier:FILE`. {_WANTED}")
+    path, device = Path(argument), torch.device(device)
     content, sha256 = read_weight_file(path, _WANTED)
     told: dict[str, JsonValue] = {"weight file": path.name, "weight file sha256": sha256}
     name = f"classifier:{path.name}"

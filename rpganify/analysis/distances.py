@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from rpganify.analysis.features import FeatureExtractor
-from rpganify.analysis.generation import to_float
+from rpganify.data.images import to_float
+from rpganify.errors import AnalysisError
 
 NUM_BINS = 25
+SEMANTIC = "semantic"
 CHANNEL_NAMES = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
@@ -49,6 +51,8 @@ class ColourDistance:
 
     Args:
         num_channels: 1 or 3.
+    Raises:
+        AnalysisError: another number of channels.
     Source:
         RPGAN, section 4.1, takes each channel independently. That the mean of the channels is the one
         number is ours.
@@ -58,6 +62,11 @@ class ColourDistance:
     title = "Colour (Hellinger)"
 
     def __init__(self, num_channels: int) -> None:
+        if num_channels not in CHANNEL_NAMES:
+            raise AnalysisError(
+                f"Colours are compared in images of 1 (grey) or 3 channels, these have {num_channels}. "
+                "`rpganify plugins` lists the other image distances; --distance names one."
+            )
         channels = CHANNEL_NAMES[num_channels]
         self.parts = ("colour", *(channels if num_channels > 1 else ()))
 
@@ -78,16 +87,17 @@ class FeatureDistance:
 
     Args:
         extractor: gives the features.
+        key: the word for columns.
+        word: how its title begins.
     Source:
         RPGAN, section 4.1.
     """
 
-    key = "semantic"
-
-    def __init__(self, extractor: FeatureExtractor) -> None:
+    def __init__(self, extractor: FeatureExtractor, key: str = SEMANTIC, word: str = "Semantics") -> None:
         self.extractor = extractor
-        self.title = f"Semantics ({extractor.name})"
-        self.parts = ("semantic",)
+        self.key = key
+        self.title = f"{word} ({extractor.name})"
+        self.parts = (key,)
 
     def describe(self, images: Tensor) -> Tensor:
         """Features `(N, D)`."""

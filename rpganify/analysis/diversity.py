@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from rpganify.analysis.analyzer import AnalysisContext, require_paths
+from rpganify.analysis.analyzer import AnalysisContext, PathModel, require_paths
 from rpganify.analysis.bucket_distances import NUM_IMAGES, measure_diversity
 from rpganify.analysis.distances import ColourDistance, FeatureDistance, PairDistance
 from rpganify.analysis.diversity_report import diversity_report
@@ -14,7 +14,7 @@ from rpganify.report.report import Report
 
 
 class Diversity:
-    """The analyzer `diversity`: in colour, and in semantics if the context has a feature extractor.
+    """The analyzer `diversity`: by the context's distances; without any, in colour, and in semantics if it can be.
 
     Args:
         num_images: images that are compared per path and bucket; the paper takes four.
@@ -32,10 +32,27 @@ class Diversity:
     def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
         """Table and bar chart of `D(l→1)`, mean ± standard deviation over `context.num_paths` random paths."""
         rp = require_paths(model, self.name)
-        distances: list[PairDistance] = [ColourDistance(rp.image_shape[0])]
-        if context.extractor is not None:
-            distances.append(FeatureDistance(context.extractor))
+        distances = _distances(rp, context)
         with evaluating(model, context.seed):
             maker = ImageMaker(rp, context)
-            measured = measure_diversity(rp, maker, context, tuple(distances), self.num_images)
+            measured = measure_diversity(rp, maker, context, distances, self.num_images)
         return diversity_report(measured, model, rp, context, notes=maker.notes())
+
+
+def _distances(rp: PathModel, context: AnalysisContext) -> tuple[PairDistance, ...]:
+    """What tells images apart.
+
+    Raises:
+        AnalysisError: two distances share a word, so that their columns could not be told apart.
+    """
+    if not context.distances:
+        colour = ColourDistance(rp.image_shape[0])
+        return (colour,) if context.extractor is None else (colour, FeatureDistance(context.extractor))
+    words = [word for distance in context.distances for word in {distance.key, *distance.parts}]
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise AnalysisError(
+            f"Two of the distances {', '.join(distance.title for distance in context.distances)} are both called "
+            f"{twice[0]!r} in tables. Measure them one after the other, into two reports."
+        )
+    return context.distances

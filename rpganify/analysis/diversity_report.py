@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from rpganify.analysis.analyzer import AnalysisContext, PathModel
 from rpganify.analysis.bucket_distances import BucketDistances
+from rpganify.analysis.distances import SEMANTIC, ColourDistance, FeatureDistance
 from rpganify.analysis.diversity_figure import draw_diversity
 from rpganify.analysis.features import is_paper_statement
 from rpganify.analysis.provenance import extractor_provenance, provenance
@@ -18,15 +19,16 @@ their distances d(sᵢ, sⱼ) over all pairs i ≠ j, divided by the same sum fo
 standard deviation (of a sample, n − 1) over {num_paths} random paths; bucket 1 is 1 by definition. Source: RPGAN,
 section 4.1.
 
-Colour: the Hellinger distance √(Σ(√p − √q)²)/√2 between histograms of 25 equal bins of 0…255; 0 for equal histograms,
-1 for disjoint ones. {channels}
-
-Semantics: the Euclidean distance of the two images' features. {extractor}
+{distances}
 
 Images are compared as they would be saved, with 8 bits. Where buckets have fewer blocks than images are asked for,
 pairs are averaged rather than summed (ours); where all have enough, the two are the same. The plain distances in the
 table are those averages, not divided by bucket 1.
 """
+COLOUR = (
+    "Colour: the Hellinger distance √(Σ(√p − √q)²)/√2 between histograms of 25 equal bins of 0…255; 0 for equal "
+    "histograms, 1 for disjoint ones."
+)
 CHANNELS = (
     "The paper takes each channel on its own, as the second table does; the mean over the channels as one "
     "number is our definition."
@@ -46,8 +48,8 @@ def diversity_report(
         notes: what else is to be known, first.
     """
     extractor = context.extractor
-    told = "None was named, so it was not measured." if extractor is None else is_paper_statement(extractor)
     settings: dict[str, JsonValue] = {"num_paths": len(measured.paths), "num_images": max(measured.num_images)}
+    settings["distances"] = [distance.title for distance in measured.distances]
     settings["extractor"] = "none" if extractor is None else extractor_provenance(extractor, rp.image_shape)
     buckets = rp.plan.buckets
     names = tuple(bucket.name for bucket in buckets)
@@ -62,14 +64,31 @@ def diversity_report(
         definition=DEFINITION.format(
             num_images=max(measured.num_images),
             num_paths=len(measured.paths),
-            channels=CHANNELS if rp.image_shape[0] > 1 else "",
-            extractor=told,
+            distances="\n\n".join(_definitions(measured, rp, context)),
         ),
         tables=tuple(tables),
         figures=(Figure("bars", _caption(measured), draw_diversity(measured, names)),),
         provenance=provenance(model, context, settings),
         notes=(*notes, *_notes(measured, names, context)),
     )
+
+
+def _definitions(measured: BucketDistances, rp: PathModel, context: AnalysisContext) -> list[str]:
+    """A paragraph on each distance."""
+    told = []
+    for distance in measured.distances:
+        if isinstance(distance, ColourDistance):
+            told.append(f"{COLOUR} {CHANNELS}" if rp.image_shape[0] > 1 else COLOUR)
+        elif isinstance(distance, FeatureDistance) and distance.key == SEMANTIC:
+            statement = is_paper_statement(distance.extractor)
+            told.append(f"Semantics: the Euclidean distance of the two images' features. {statement}")
+        elif isinstance(distance, FeatureDistance):
+            told.append(f"{distance.title}: the Euclidean distance of the two images' features. Ours, not the paper's.")
+        else:
+            told.append(f"{distance.title}: as the plugin that offers this distance defines it; not the paper's.")
+    if context.extractor is None and not context.distances:
+        told.append("Semantics: no feature extractor was named, so it was not measured.")
+    return told
 
 
 def mean_and_std(values: Tensor) -> tuple[float | None, float | None]:
@@ -104,7 +123,10 @@ def _parts_table(measured: BucketDistances, names: tuple[str, ...]) -> Table:
         columns += [Column(f"D {name}"), Column(f"D {name} std", is_error=True)]
         for index, row in enumerate(rows):
             row += mean_and_std(measured.ratios[:, index, part])
-    return Table("channels", "Colour, each channel on its own", tuple(columns), tuple(tuple(row) for row in rows))
+    made = [distance for distance in measured.distances if len(distance.parts) > 1]
+    is_colour = all(isinstance(distance, ColourDistance) for distance in made)
+    title = "Colour, each channel on its own" if is_colour else f"What is in {', '.join(d.title for d in made)}"
+    return Table("channels", title, tuple(columns), tuple(tuple(row) for row in rows))
 
 
 def _raw_table(measured: BucketDistances, rp: PathModel) -> Table:
@@ -140,10 +162,13 @@ def _caption(measured: BucketDistances) -> str:
 
 def _notes(measured: BucketDistances, names: tuple[str, ...], context: AnalysisContext) -> list[str]:
     notes = []
-    if context.extractor is None:
+    if context.extractor is None and not context.distances:
         notes.append("Semantic diversity was not measured: no feature extractor was named (`--extractor`).")
-    elif not context.extractor.is_papers:
-        notes.append(is_paper_statement(context.extractor))
+    notes += [
+        is_paper_statement(distance.extractor)
+        for distance in measured.distances
+        if isinstance(distance, FeatureDistance) and distance.key == SEMANTIC and not distance.extractor.is_papers
+    ]
     single = [f"{i + 1} ({names[i]})" for i, size in enumerate(measured.num_images) if size < 2]
     if single:
         notes.append(f"Of one block only, so nothing varies and D is left out (–): bucket {', '.join(single)}.")

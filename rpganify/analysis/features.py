@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rpganify.errors import AnalysisError, closest
+from rpganify.errors import AnalysisError
 from rpganify.report.report import JsonValue
-
-EXTRACTORS = {
-    "inception": "InceptionV3 pool features from a local weight file, `inception:FILE`; the paper's",
-    "classifier": "a classifier's last hidden layer, `classifier:FILE`",
-    "pixels": "the pixel values themselves",
-}
 
 
 class FeatureExtractor(Protocol):
@@ -62,32 +55,15 @@ class PixelFeatures:
         return images.flatten(1).cpu()
 
 
-def resolve_extractor(spec: str, device: torch.device | str = "cpu") -> FeatureExtractor:
-    """The extractor that a user names: `inception`, `inception:FILE`, `classifier:FILE` or `pixels`.
+def open_pixels(*, argument: str | None = None, device: torch.device | str = "cpu") -> PixelFeatures:
+    """The built-in extractor `pixels`.
 
-    Args:
-        spec: as typed after `--extractor`.
-        device: where its network runs.
     Raises:
-        AnalysisError: no such extractor, or its weight file is missing, damaged or of another network.
+        AnalysisError: it was given an argument.
     """
-    kind, _, file = spec.partition(":")
-    if kind == "pixels" and not file:
-        return PixelFeatures()
-    if kind == "inception":
-        from rpganify.analysis.inception import open_inception
-
-        return open_inception(Path(file) if file else None, torch.device(device))
-    if kind == "classifier" and file:
-        from rpganify.analysis.classifier_features import open_classifier
-
-        return open_classifier(Path(file), torch.device(device))
-    offers = "; ".join(f"`{name}`: {text}" for name, text in EXTRACTORS.items())
-    if kind == "classifier":
-        raise AnalysisError(f"Which classifier? Name its weight file: `classifier:FILE`. There are: {offers}.")
-    raise AnalysisError(
-        f"There is no feature extractor {spec!r}.{closest(kind, list(EXTRACTORS))} There are: {offers}."
-    )
+    if argument is not None:
+        raise AnalysisError(f"`pixels` takes no argument, and was given {argument!r}. Write `--extractor pixels`.")
+    return PixelFeatures()
 
 
 def is_paper_statement(extractor: FeatureExtractor) -> str:

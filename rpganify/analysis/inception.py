@@ -59,11 +59,11 @@ class InceptionFeatures:
         return features.cpu()
 
 
-def open_inception(path: Path | None, device: torch.device) -> InceptionFeatures:
-    """The extractor from a local weight file.
+def open_inception(*, argument: str | None = None, device: torch.device | str = "cpu") -> InceptionFeatures:
+    """The built-in extractor `inception`, from a local weight file.
 
     Args:
-        path: the file; None takes the one that torch-fidelity has cached on this machine, if any.
+        argument: the file; None takes the one that torch-fidelity has cached on this machine, if any.
         device: where it runs.
     Raises:
         AnalysisError: torch-fidelity is not installed, there is no file, or it holds another network.
@@ -75,8 +75,7 @@ def open_inception(path: Path | None, device: torch.device) -> InceptionFeatures
             "`inception` needs the package torch-fidelity, which is not installed. "
             "Install it with `pip install 'rpganify[metrics]'`."
         ) from error
-    if path is None:
-        path = _cached()
+    path = Path(argument) if argument else _cached()
     content, sha256 = read_weight_file(path, _WANTED)
     # torch-fidelity unpickles its file without restriction. What it is given here was read without that first.
     load_torch_file(content, path, _WANTED)
@@ -96,7 +95,7 @@ def open_inception(path: Path | None, device: torch.device) -> InceptionFeatures
         "features": NUM_FEATURES,
     }
     name = f"inception:{path.name}" + ("" if is_papers else " (weights of its own)")
-    return InceptionFeatures(name, is_papers, told, network, device)
+    return InceptionFeatures(name, is_papers, told, network, torch.device(device))
 
 
 def _cached() -> Path:

@@ -1,8 +1,8 @@
-"""The built-in analyzers, offered through the same hook as a stranger's."""
+"""The built-in analyzers, image distances and feature extractors, offered through the hooks that strangers use."""
 
 from __future__ import annotations
 
-from rpganify.hookspecs import AnalyzerEntry, hookimpl
+from rpganify.hookspecs import AnalyzerEntry, DistanceEntry, ExtractorEntry, hookimpl
 
 
 @hookimpl
@@ -19,4 +19,37 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "how much images change with each bucket, in colour and semantics (section 4.1)",
             "rpganify.analysis.diversity:Diversity",
         ),
+    ]
+
+
+@hookimpl
+def rpganify_distances() -> list[DistanceEntry]:
+    """What `--distance` names."""
+    opening = "rpganify.analysis.opening"
+    return [
+        DistanceEntry("colour", "Hellinger distance of colour histograms (section 4.1)", f"{opening}:open_colour"),
+        DistanceEntry(
+            "semantic",
+            "Euclidean distance of features (semantic:EXTRACTOR, section 4.1)",
+            f"{opening}:open_semantic",
+        ),
+        DistanceEntry("pixels", "Euclidean distance of the pixel values", f"{opening}:open_pixel_distance"),
+    ]
+
+
+@hookimpl
+def rpganify_extractors() -> list[ExtractorEntry]:
+    """What `--extractor` names."""
+    return [
+        ExtractorEntry(
+            "inception",
+            "InceptionV3 pool features, the paper's (inception:FILE)",
+            "rpganify.analysis.inception:open_inception",
+        ),
+        ExtractorEntry(
+            "classifier",
+            "a classifier's last hidden layer (classifier:FILE)",
+            "rpganify.analysis.classifier_features:open_classifier",
+        ),
+        ExtractorEntry("pixels", "the pixel values themselves", "rpganify.analysis.features:open_pixels"),
     ]

@@ -7,13 +7,20 @@ from typing import Annotated
 
 import typer
 
+from rpganify.cli.completion import names_of
 from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption, TrustSourceOption
+from rpganify.entries import AnalyzerEntry, DistanceEntry, ExtractorEntry
 
 
 def analyze(
     model: ModelArgument,
     analyzers: Annotated[
-        list[str] | None, typer.Argument(metavar="[ANALYZER]...", help="Which; all there are if none is named.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[ANALYZER]...",
+            help="Which; all there are if none is named.",
+            autocompletion=names_of(AnalyzerEntry),
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the report.")] = Path(
         "report"
@@ -23,9 +30,20 @@ def analyze(
         typer.Option(
             "--extractor",
             metavar="NAME",
-            help="Features for semantic distances: inception[:FILE] (the paper's), classifier:FILE, or pixels.",
+            help="Features for semantic distances: inception[:FILE] (the paper's), classifier:FILE, pixels, …",
+            autocompletion=names_of(ExtractorEntry),
         ),
     ] = "pixels",
+    distance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--distance",
+            metavar="NAME[:ARGUMENT]",
+            help="What tells images apart: colour, semantic:EXTRACTOR, pixels, …; repeat. Colour and the extractor's "
+            "semantics if left out.",
+            autocompletion=names_of(DistanceEntry),
+        ),
+    ] = None,
     num_paths: Annotated[
         int, typer.Option("--paths", metavar="NUMBER", help="Random paths that numbers are averaged over.")
     ] = 100,
@@ -44,12 +62,11 @@ def analyze(
     Writes one page to look at (index.html), and JSON, CSV and PNG files. --json prints the reports as data.
     """
     from rpganify.analysis.analyzer import AnalysisContext
-    from rpganify.analysis.features import resolve_extractor
+    from rpganify.analysis.opening import open_distance, open_extractor
     from rpganify.cli.choosing import choose_device
     from rpganify.cli.conditions import read_conditions
     from rpganify.cli.console import say, show, show_json
     from rpganify.cli.progress import ProgressTalk
-    from rpganify.entries import AnalyzerEntry
     from rpganify.modelfile import load_model
     from rpganify.registry import default_registry, resolve
     from rpganify.report.writing import report_to_json, write_reports
@@ -67,7 +84,8 @@ def analyze(
             seed=seed,
             num_paths=num_paths,
             paths=tuple(tuple(space.parse(text).tolist()) for text in path or ()) if space else (),
-            extractor=resolve_extractor(extractor, place),
+            extractor=open_extractor(extractor, place, registry),
+            distances=tuple(open_distance(spec, opened.image_shape[0], place, registry) for spec in distance or ()),
             device=place,
             conditions=read_conditions(condition, opened.conditions),
             progress=talk.update,

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rpganify.cli import plugins
 from rpganify.cli.analyze import analyze
 from rpganify.cli.boundary import bounded
+from rpganify.cli.completion import complete_switch
 from rpganify.cli.convert import convert
+from rpganify.cli.export import export
 from rpganify.cli.inspect import inspect
-from rpganify.cli.plugins import plugins
 from rpganify.cli.sample import sample
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, analyze, plugins)
+COMMANDS = (inspect, convert, train, sample, analyze, export)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in COMMANDS:
     app.command(command.__name__)(bounded(command))
+app.add_typer(plugins.group, name="plugins")
 
 
 def _print_version(is_asked: bool) -> None:
@@ -41,6 +45,23 @@ class _Talk(logging.Handler):
 @app.callback()
 def root(
     context: typer.Context,
+    plugins_dir: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugins-dir",
+            metavar="DIR",
+            help="A folder of one-file plugins; repeat. RPGANIFY_PLUGINS_DIR names one, too.",
+        ),
+    ] = None,
+    switches: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            metavar="no:NAME",
+            help="Leave out a plugin; repeat. RPGANIFY_LOAD_PLUGINS lists the only ones to load.",
+            autocompletion=complete_switch,
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
@@ -49,6 +70,17 @@ def root(
 
     A first session: rpganify convert my_gan.py --buckets 5 --blocks 40
     """
+    for switch in switches or ():
+        if not switch.startswith("no:") or switch == "no:":
+            raise typer.BadParameter(
+                f"{switch!r} switches nothing off: write no:NAME, with a name of `rpganify plugins`.", param_hint="-p"
+            )
     logger, talk = logging.getLogger("rpganify"), _Talk(logging.WARNING)
     logger.addHandler(talk)
     context.call_on_close(lambda: logger.removeHandler(talk))
+    if plugins_dir or switches:
+        # Plugins are loaded when a name is first looked up, so never for a text of help.
+        from rpganify.registry import Selection, choose_plugins
+
+        choose_plugins(Selection.from_options(plugins_dir, switches))
+        context.call_on_close(lambda: choose_plugins(None))

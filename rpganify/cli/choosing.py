@@ -9,10 +9,12 @@ import torch
 import typer
 
 from rpganify.cli.parsing import read_literal
-from rpganify.entries import Architecture, DiscriminatorEntry, LossEntry
+from rpganify.entries import Architecture, CallbackEntry, DiscriminatorEntry, ExportEntry, LossEntry
 from rpganify.errors import RpganifyError, TrainingError
 from rpganify.registry import Registry, resolve
 from rpganify.source import load_class
+from rpganify.surgery.export import Writer
+from rpganify.training.callbacks import Callback
 from rpganify.training.losses import Loss
 from rpganify.training.randomness import seeded_globals
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 # DCGAN's convolutions halve the image down to 4x4; smaller ones, and what is no picture, take fully connected layers.
 _SMALLEST_DCGAN = 8
+_CALLBACK_METHODS = ("on_start", "on_step", "on_checkpoint", "on_end")
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,6 +56,39 @@ def choose_loss(name: str, options: Mapping[str, Any], registry: Registry) -> Lo
     except (TypeError, ValueError) as error:
         raise TrainingError(f"The loss {name} does not take --loss-arg {_typed(options)}: {error}.") from error
     return loss
+
+
+def choose_callback(spec: str, registry: Registry) -> Callback:
+    """The training callback that a text names: `NAME`, or `NAME:ARGUMENT` such as `csv:losses.csv`.
+
+    Raises:
+        RegistryError: there is none.
+        TrainingError: it does not take this argument, or is no callback.
+    """
+    name, colon, argument = spec.partition(":")
+    entry = registry.get(CallbackEntry, name)
+    factory = resolve(entry.factory)
+    try:
+        made: Callback = factory(argument=argument) if colon else factory()
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"The callback {name} cannot be made as --callback {spec}: {error}.") from error
+    missing = [method for method in _CALLBACK_METHODS if not callable(getattr(made, method, None))]
+    if missing:
+        raise TrainingError(
+            f"The callback {name} of the plugin {registry.provider(entry)} is a {type(made).__name__} without "
+            f"{', '.join(missing)}. Correct the plugin: inheriting from training.callbacks.Callback gives the rest."
+        )
+    return made
+
+
+def choose_export(name: str, registry: Registry) -> Writer:
+    """What writes a plain generator in the format of that name.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    writer: Writer = resolve(registry.get(ExportEntry, name).factory)()
+    return writer
 
 
 def default_discriminator(architecture: str | None, image_shape: Sequence[int], registry: Registry) -> str:

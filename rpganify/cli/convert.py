@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rpganify.cli.completion import names_of
 from rpganify.cli.options import (
     ArgOption,
     ArgvOption,
@@ -27,6 +28,7 @@ from rpganify.cli.options import (
     SourceArgument,
     WeightsOption,
 )
+from rpganify.entries import ReplicationEntry
 
 
 class Norm(StrEnum):
@@ -34,14 +36,6 @@ class Norm(StrEnum):
 
     SHARED = "shared"
     PER_BLOCK = "per-block"
-
-
-class Init(StrEnum):
-    """How blocks differ at birth."""
-
-    FRESH = "fresh"
-    COPY = "copy"
-    JITTER = "jitter"
 
 
 def convert(
@@ -61,11 +55,14 @@ def convert(
         Norm, typer.Option("--norm", help="Norm layers: shared by all paths, or each block its own.")
     ] = Norm.SHARED,
     init: Annotated[
-        Init,
+        str,
         typer.Option(
-            "--init", help="Blocks are born fresh (the author's initialisation), as copies, or jittered copies."
+            "--init",
+            metavar="NAME",
+            help="How blocks are born: fresh (the author's initialisation), copy, jitter (noisy copies), …",
+            autocompletion=names_of(ReplicationEntry),
         ),
-    ] = Init.FRESH,
+    ] = "fresh",
     weights: WeightsOption = None,
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Take buckets and blocks from this plan.")
@@ -98,6 +95,7 @@ def convert(
     from rpganify.cli.verification_text import verification_lines
     from rpganify.conversion.converting import convert_inspected
     from rpganify.conversion.graph_data import foreign_functions
+    from rpganify.conversion.replication import find_replication
     from rpganify.modelfile import save_model
 
     options = SourceOptions(
@@ -114,6 +112,7 @@ def convert(
         weights=weights,
         seed=seed,
     )
+    find_replication(init)  # a wrong name is told before anything is built
     loaded = options.load()
     target = output or Path(f"{source_name(loaded.origin)}.rpgan")
     if not dry_run:
@@ -127,9 +126,7 @@ def convert(
         generator,
         inspection,
         given
-        or choose_plan(
-            inspection, loaded, buckets=wanted_buckets, blocks=wanted_blocks, norm=norm.value, init=init.value
-        ),
+        or choose_plan(inspection, loaded, buckets=wanted_buckets, blocks=wanted_blocks, norm=norm.value, init=init),
         factory=loaded.build,
         seed=seed,
         provenance=provenance_of(loaded, weights),

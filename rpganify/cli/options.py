@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from rpganify.cli.completion import complete_source
+
 SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
         help="my_gan.py, my_gan.py:Generator, package.module:Generator, or an architecture's name (rpganify plugins).",
+        autocompletion=complete_source,
     ),
 ]
 ModelArgument = Annotated[

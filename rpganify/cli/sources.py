@@ -17,7 +17,7 @@ from rpganify.cli.parsing import parse_literals, parse_pairs
 from rpganify.cli.weights import load_weights
 from rpganify.conversion.converting import Inspection, inspect_generator
 from rpganify.conversion.planning import DEFAULT_BLOCKS
-from rpganify.plan import InitMode, NormMode, Plan
+from rpganify.plan import NormMode, Plan
 from rpganify.source import Source, load_class
 
 _SHAPE = re.compile(r"(?P<shape>scalar|\d+(x\d+)*)(?P<kind>:int)?")
@@ -97,7 +97,7 @@ def choose_plan(
     buckets: int | Sequence[str] | None = None,
     blocks: int | Sequence[int] | None = None,
     norm: NormMode = "shared",
-    init: InitMode = "fresh",
+    init: str = "fresh",
 ) -> Plan:
     """The plan for what the user asked; without a wish, an architecture's own buckets or the natural stages.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rpganify.cli.completion import names_of
 from rpganify.cli.options import (
     ArgOption,
     ArgvOption,
@@ -23,6 +24,7 @@ from rpganify.cli.options import (
     TrustSourceOption,
     WeightsOption,
 )
+from rpganify.entries import CallbackEntry, DataSetEntry, DiscriminatorEntry, LossEntry
 
 
 class Diversity(StrEnum):
@@ -39,12 +41,25 @@ def train(
     ],
     data: Annotated[
         str,
-        typer.Option("--data", metavar="NAME", help="Real images: digits, mnist[0-6], folder:DIR, …"),
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            help="Real images: digits, mnist[0-6], folder:DIR, …",
+            autocompletion=names_of(DataSetEntry),
+        ),
     ],
     data_root: Annotated[
         Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set's files are.")
     ] = None,
-    loss: Annotated[str, typer.Option("--loss", metavar="NAME", help="hinge, wgan-gp, non-saturating, …")] = "hinge",
+    loss: Annotated[
+        str,
+        typer.Option(
+            "--loss",
+            metavar="NAME",
+            help="hinge, wgan-gp, non-saturating, …",
+            autocompletion=names_of(LossEntry),
+        ),
+    ] = "hinge",
     loss_arg: Annotated[
         list[str] | None,
         typer.Option("--loss-arg", metavar="NAME=VALUE", help="An option of the loss; repeat."),
@@ -71,6 +86,7 @@ def train(
             "--discriminator",
             metavar="NAME|FILE:CLASS",
             help="A registered one, or my_gan.py:Discriminator; the architecture's own or dcgan if left out.",
+            autocompletion=names_of(DiscriminatorEntry),
         ),
     ] = None,
     discriminator_arg: Annotated[
@@ -103,6 +119,15 @@ def train(
     checkpoint_every: Annotated[
         int, typer.Option("--checkpoint-every", metavar="NUMBER", help="Steps between checkpoints.")
     ] = 500,
+    callback: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--callback",
+            metavar="NAME[:ARGUMENT]",
+            help="What else is told of each step: csv (the metrics as a table), …; repeat.",
+            autocompletion=names_of(CallbackEntry),
+        ),
+    ] = None,
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
@@ -116,7 +141,13 @@ def train(
     Ctrl-C finishes the step, saves, and says how to go on. The run's folder gets config.json, metrics.jsonl,
     sample grids and checkpoints.
     """
-    from rpganify.cli.choosing import choose_device, choose_discriminator, choose_loss, default_discriminator
+    from rpganify.cli.choosing import (
+        choose_callback,
+        choose_device,
+        choose_discriminator,
+        choose_loss,
+        default_discriminator,
+    )
     from rpganify.cli.console import say
     from rpganify.cli.parsing import parse_literals, parse_pairs
     from rpganify.cli.progress import ProgressTalk
@@ -153,6 +184,7 @@ def train(
     registry = default_registry()
     place = choose_device(device)
     adversary = choose_loss(loss, loss_options, registry)
+    told = [choose_callback(spec, registry) for spec in callback or ()]
     source = SourceOptions(
         model,
         arguments=arg,
@@ -191,10 +223,11 @@ def train(
             images,
             config,
             run=run,
-            callbacks=(TrainingTalk(progress),),
+            callbacks=(TrainingTalk(progress), *told),
             save_generator=save_generator,
             device=place,
             provenance={"model": model, "data": data, "discriminator": rival},
+            needs=registry.get(LossEntry, loss).needs,
         )
         if force and not resume:
             forget_run(run, Path(model))

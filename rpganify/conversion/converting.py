@@ -14,11 +14,11 @@ from rpganify.conversion.inputs import Example
 from rpganify.conversion.layering import make_blueprint
 from rpganify.conversion.planning import CONTAINERS, DEFAULT_BLOCKS, Stage, make_plan, natural_stages
 from rpganify.conversion.probing import find_example
-from rpganify.conversion.replication import fill_blocks, fill_tensors, source_tensors
+from rpganify.conversion.replication import fill_blocks, fill_tensors, find_replication, source_tensors
 from rpganify.conversion.tracing import Trace, TraceOptions, trace
 from rpganify.conversion.verification import GradientError, Verification, verify_recording, verify_routing
 from rpganify.errors import PlanError, closest
-from rpganify.plan import InitMode, NormMode, Plan
+from rpganify.plan import NormMode, Plan
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
@@ -52,7 +52,7 @@ class Inspection:
         buckets: int | Sequence[str] | None = None,
         blocks: int | Sequence[int] = DEFAULT_BLOCKS,
         norm: NormMode = "shared",
-        init: InitMode = "fresh",
+        init: str = "fresh",
     ) -> Plan:
         """The plan that a conversion with these options would follow.
 
@@ -133,7 +133,7 @@ def convert(
     buckets: int | Sequence[str] | None = None,
     blocks: int | Sequence[int] = DEFAULT_BLOCKS,
     norm: NormMode = "shared",
-    init: InitMode = "fresh",
+    init: str = "fresh",
     latent: str | None = None,
     example_inputs: Mapping[str, Any] | None = None,
     image: str | None = None,
@@ -149,7 +149,7 @@ def convert(
     Args:
         generator: becomes block 0 of every bucket.
         buckets, blocks, norm: see `Inspection.plan`.
-        init: how the other blocks are born: "fresh", "copy" or "jitter"; see `replication.fill_blocks`.
+        init: how the other blocks are born: "fresh", "copy", "jitter", or a plugin's; see `replication.fill_blocks`.
         latent, example_inputs, image, image_shape, freeze_noise: see `inspect_generator`.
         plan: a finished plan, in place of `buckets`, `blocks`, `norm` and `init`.
         factory: seed -> a new generator, for fresh blocks.
@@ -157,7 +157,9 @@ def convert(
         provenance: what to write into the model about its source; plain JSON data.
     Raises:
         PlanError, ConversionError: see there.
+        RegistryError: no replication has the name `init`.
     """
+    find_replication(plan.init if plan else init)  # a name that is wrong is refused before the generator is traced
     inspection = inspect_generator(generator, latent, example_inputs, image, image_shape, freeze_noise)
     return convert_inspected(
         generator,
@@ -180,6 +182,7 @@ def convert_inspected(
 ) -> Conversion:
     """The second half of `convert`: replicate, rewrite, verify."""
     _check_plan(plan, inspection.blueprint)
+    replication = find_replication(plan.init)
     notes = tuple(inspection.blueprint.provenance.get("notes", ()))
     blueprint = replace(
         inspection.blueprint,
@@ -188,7 +191,7 @@ def convert_inspected(
     )
     model = build_random_path_generator(blueprint)
     stacked = find_block_dependence(blueprint, plan).tensors
-    fill_blocks(model, inspection.source, stacked, factory, seed)
+    fill_blocks(model, inspection.source, stacked, replication, factory, seed)
     difference = verify_routing(generator, model, inspection.example)
     return Conversion(model, replace(inspection.verification, batch_difference=difference), notes)
 
@@ -209,7 +212,7 @@ def wrap(
     buckets: int | Sequence[str] | None = None,
     blocks: int | Sequence[int] = DEFAULT_BLOCKS,
     *,
-    init: InitMode = "fresh",
+    init: str = "fresh",
     norm: NormMode = "shared",
     latent: str | None = None,
     example_inputs: Mapping[str, Any] | None = None,
@@ -227,7 +230,8 @@ def wrap(
             a glob, `re:…`, `type:…`, `first..last`, `stage:2`, or several of these joined by commas.
         blocks: blocks per bucket, one number for all or one each.
         init: "fresh", the author's initialisation run again (needs `factory`; without one the given values are
-            permuted within each tensor); "copy"; or "jitter", copies with normal noise of 0.1 std.
+            permuted within each tensor); "copy"; "jitter", copies with normal noise of 0.1 std; or the name of a
+            plugin's replication (`rpganify plugins`).
         norm: "shared", all paths share the norm layers; "per-block", every block has its own.
         latent: `z`, `z:128` or `100x1x1`, where it cannot be found.
         example_inputs: argument of forward -> example; tensors become inputs (first axis: the batch), other values are
@@ -239,6 +243,7 @@ def wrap(
         seed: of the blocks and of `Z`.
     Raises:
         PlanError: the buckets or blocks do not fit this generator.
+        RegistryError: no replication has the name `init`.
         ConversionError: it cannot be converted, or the result does not equal it; the message says where and what helps.
 
     Example:

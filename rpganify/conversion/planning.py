@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from rpganify.conversion.selection import select_layers
 from rpganify.errors import PlanError
-from rpganify.plan import BucketSpec, InitMode, NormMode, Plan
+from rpganify.plan import BucketSpec, NormMode, Plan
 from rpganify.routing.blueprint import Layer
 
 DEFAULT_BLOCKS = 10
@@ -35,7 +35,7 @@ def make_plan(
     buckets: int | Sequence[str] | None,
     blocks: int | Sequence[int],
     norm: NormMode = "shared",
-    init: InitMode = "fresh",
+    init: str = "fresh",
     ties: Sequence[frozenset[str]] = (),
     fixed: frozenset[str] = frozenset(),
 ) -> Plan:

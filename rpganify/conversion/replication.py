@@ -3,40 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from rpganify.conversion.record import state_tensors
+from rpganify.entries import ReplicationEntry
 from rpganify.errors import ConversionError
-from rpganify.plan import InitMode
+from rpganify.registry import default_registry, resolve
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator
 
-# Noise of a jittered block, as a share of the standard deviation of the tensor's own values; of their size where they
-# are all equal. What is zero stays zero: nothing says how large it will be.
-JITTER = 0.1
+Replication = Callable[[Tensor, Tensor | None, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedReplication:
+    """A way in which blocks differ at birth.
+
+    Args:
+        entry: as it is registered.
+        provider: who registered it, for messages.
+        make: see `ReplicationEntry`.
+    """
+
+    entry: ReplicationEntry
+    provider: str
+    make: Replication
+
+    def __call__(self, name: str, values: Tensor, fresh: Tensor | None, draws: torch.Generator) -> Tensor:
+        """One tensor of one new block, checked.
+
+        Raises:
+            ConversionError: it is no tensor of the shape and type of `values`.
+        """
+        made = self.make(values.clone(), fresh, draws)  # a plugin that writes in place does not reach the generator
+        if not isinstance(made, Tensor) or made.shape != values.shape or made.dtype != values.dtype:
+            found = f"{made.dtype} {tuple(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
+            raise ConversionError(
+                f"The replication {self.entry.name!r} of the plugin {self.provider} made {found} of the tensor {name!r}, "
+                f"which is {values.dtype} {tuple(values.shape)}; a block's tensor keeps shape and type. Correct the "
+                "plugin, or choose another by --init."
+            )
+        return made
+
+
+def find_replication(name: str) -> NamedReplication:
+    """The replication of that name, such as "fresh".
+
+    Raises:
+        RegistryError: there is none; the message lists those there are.
+    """
+    registry = default_registry()
+    entry = registry.get(ReplicationEntry, name)
+    return NamedReplication(entry, str(registry.provider(entry)), resolve(entry.factory)())
 
 
 def fill_blocks(
     model: RandomPathGenerator,
     source: Mapping[str, Tensor],
     stacked: Mapping[str, int],
+    replication: NamedReplication,
     build: Callable[[int], nn.Module] | None,
     seed: int,
 ) -> None:
     """Writes the generator's values into a converted model.
 
-    Block 0 of every bucket is the generator as given. The others are, by `plan.init`: "fresh", the author's own
-    initialisation run again under another seed; "copy", the same values; "jitter", copies with normal noise.
+    Block 0 of every bucket is the generator as given; the others are what the replication makes of it.
 
     Args:
         model: freshly built, its tensors not filled.
         source: the plain generator's tensors by name.
         stacked: tensors with a block axis -> bucket.
-        build: makes a new generator under a seed. Without it a fresh block takes the values of the given tensors in a
-            random order: the distribution of an untrained layer, whatever it is, but not a trained one's function.
+        replication: makes the other blocks.
+        build: makes a new generator under a seed; None if there is no building it anew.
         seed: of the blocks and of `Z`.
+    Raises:
+        ConversionError: the new generator has other tensors, or the replication makes what is no such tensor.
     """
     targets = tensors_by_name(model)
     draws = torch.Generator().manual_seed(seed)
@@ -46,39 +90,25 @@ def fill_blocks(
                 targets[name][0].copy_(values)
             else:
                 targets[name].copy_(values)
-        init: InitMode = model.plan.init
         for block in range(1, max(model.plan.num_blocks)):
-            fresh = state_tensors(build(seed + block)) if init == "fresh" and build is not None else None
+            anew = state_tensors(build(seed + block)) if replication.entry.builds_anew and build is not None else None
             for name, bucket in stacked.items():
-                if block < model.plan.num_blocks[bucket]:
-                    is_parameter = model.blueprint.tensors[name].role == "parameter"
-                    # Running statistics and the like are no weights: another value of theirs is no other block.
-                    kind: InitMode = init if is_parameter or fresh is not None else "copy"
-                    targets[name][block].copy_(_newborn(name, source[name], kind, fresh, draws))
+                if block >= model.plan.num_blocks[bucket]:
+                    continue
+                values, fresh = source[name], None if anew is None else _same_tensor(name, source[name], anew)
+                # Running statistics and the like are no weights: another value of theirs is no other block.
+                is_made = fresh is not None or model.blueprint.tensors[name].role == "parameter"
+                targets[name][block].copy_(replication(name, values, fresh, draws) if is_made else values)
         model.Z.copy_(torch.randn(model.Z.shape, generator=draws))
 
 
-def _newborn(
-    name: str, values: Tensor, init: InitMode, fresh: Mapping[str, Tensor] | None, draws: torch.Generator
-) -> Tensor:
-    if fresh is not None:
-        if name not in fresh or fresh[name].shape != values.shape:
-            raise ConversionError(
-                f"Built anew, the generator has no tensor {name!r} of shape {tuple(values.shape)}; blocks cannot be born "
-                'fresh from it. Use init="copy" or init="jitter".'
-            )
-        return fresh[name]
-    if init == "fresh" and values.numel() > 1:
-        return values.flatten()[torch.randperm(values.numel(), generator=draws)].view(values.shape)
-    if init == "jitter" and values.is_floating_point():
-        noise = torch.randn(values.shape, generator=draws, dtype=values.dtype)
-        return values + JITTER * _spread(values) * noise
-    return values
-
-
-def _spread(values: Tensor) -> Tensor:
-    deviation = values.std(correction=0)
-    return deviation if deviation > 0 else values.mean().abs()
+def _same_tensor(name: str, values: Tensor, anew: Mapping[str, Tensor]) -> Tensor:
+    if name not in anew or anew[name].shape != values.shape:
+        raise ConversionError(
+            f"Built anew, the generator has no tensor {name!r} of shape {tuple(values.shape)}; blocks cannot be born "
+            'fresh from it. Use init="copy" or init="jitter".'
+        )
+    return anew[name]
 
 
 def tensors_by_name(model: nn.Module) -> dict[str, Tensor]:

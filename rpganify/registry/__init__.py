@@ -5,7 +5,7 @@ come from installed packages by the entry point group `rpganify` and from folder
 """
 
 from rpganify.registry.catalog import Registry
-from rpganify.registry.default import architecture, choose_plugins, default_registry
+from rpganify.registry.default import architecture, choose_plugins, chosen_plugins, default_registry
 from rpganify.registry.finding import Provider, Selection
 from rpganify.registry.kinds import KINDS, Kind, kind_of
 from rpganify.registry.resolving import resolve
@@ -18,6 +18,7 @@ __all__ = [
     "Selection",
     "architecture",
     "choose_plugins",
+    "chosen_plugins",
     "default_registry",
     "kind_of",
     "resolve",

@@ -26,6 +26,8 @@ E = TypeVar("E", bound=Entry)
 BUILT_INS = (
     "rpganify.models.plugin",
     "rpganify.data.plugin",
+    "rpganify.conversion.plugin",
+    "rpganify.surgery.plugin",
     "rpganify.training.plugin",
     "rpganify.analysis.plugin",
 )

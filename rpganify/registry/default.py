@@ -16,7 +16,7 @@ _loaded: tuple[Selection, Registry] | None = None
 def default_registry() -> Registry:
     """Built-ins and the plugins that the environment, or `choose_plugins`, asks for; loaded once."""
     global _loaded
-    selection = Selection.from_environment() if _chosen is None else _chosen
+    selection = chosen_plugins()
     if _loaded is None or _loaded[0] != selection:
         _loaded = (selection, Registry(selection))
     return _loaded[1]
@@ -26,6 +26,11 @@ def choose_plugins(selection: Selection | None) -> None:
     """Says which plugins `default_registry` loads from now on; None leaves it to the environment."""
     global _chosen
     _chosen = selection
+
+
+def chosen_plugins() -> Selection:
+    """Which plugins `default_registry` loads."""
+    return Selection.from_environment() if _chosen is None else _chosen
 
 
 def architecture(name: str, **options: Any) -> Any:

@@ -11,8 +11,8 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rpganify.errors import RegistryError, closest
@@ -38,6 +38,11 @@ class Provider:
     distribution: str = ""
     version: str = ""
     entry_point: str = ""
+
+    @property
+    def place(self) -> str:
+        """Distribution and version, or the plugin's file and folder."""
+        return f"{self.distribution} {self.version}" if self.version else str(self)
 
     def __str__(self) -> str:
         if not self.distribution or self.distribution == PROJECT:
@@ -83,6 +88,13 @@ class Selection:
             directories=tuple(Path(folder) for folder in folders.split(os.pathsep) if folder),
             only=None if names is None else tuple(name for name in re.split(r"[,\s]+", names) if name),
         )
+
+    @classmethod
+    def from_options(cls, directories: Sequence[Path] | None, switches: Sequence[str] | None) -> Selection:
+        """What `--plugins-dir DIR` and `-p no:NAME` say, and the environment where they are silent."""
+        chosen = cls.from_environment()
+        blocked = tuple(switch.removeprefix("no:") for switch in switches or ())
+        return replace(chosen, directories=tuple(directories or chosen.directories), blocked=blocked)
 
 
 def find_plugins(selection: Selection) -> tuple[list[FoundPlugin], list[str]]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, fx, nn
 
+from rpganify.conversion.building import actual_blueprint, build_standard_generator
 from rpganify.conversion.dependence import find_block_dependence
 from rpganify.conversion.operators import functions
 from rpganify.conversion.replication import fill_tensors, tensors_by_name
-from rpganify.conversion.building import actual_blueprint, build_standard_generator
 from rpganify.routing.blueprint import Blueprint, InputSpec
-from rpganify.routing.generator import RandomPathGenerator
+from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
 
 def extract_tensors(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> dict[str, Tensor]:
@@ -62,15 +62,33 @@ def extract(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> nn.Modu
     Raises:
         PathError: no such path.
     """
-    blueprint = actual_blueprint(model)
+    module = _as_module(actual_blueprint(model), _path_tensors(model, path), model.training)
+    return module.to(model.Z.device)
+
+
+def unwrap(model: StandardGenerator) -> nn.Module:
+    """The generator inside a standard one, as `extract` gives that of a path: no rpganify in it.
+
+    `unwrap(model)(z)` equals `model(z)`.
+
+    Args:
+        model: not changed, nothing is shared with it.
+    """
+    tensors = {name: tensor.detach() for name, tensor in tensors_by_name(model).items()}
+    device = next((tensor.device for tensor in tensors.values()), torch.device("cpu"))
+    return _as_module(actual_blueprint(model), tensors, model.training).to(device)
+
+
+def _as_module(blueprint: Blueprint, tensors: Mapping[str, Tensor], is_training: bool) -> nn.Module:
+    """Built-in torch modules with these tensors, and the traced forward of one mode."""
     plain = build_standard_generator(blueprint)
-    fill_tensors(plain, _path_tensors(model, path))
-    graph = blueprint.train_graph if model.training else blueprint.eval_graph
+    fill_tensors(plain, tensors)
+    graph = blueprint.train_graph if is_training else blueprint.eval_graph
     module = fx.GraphModule(plain._tensors, _with_original_signature(blueprint, graph), class_name=blueprint.name)
     _complete_state(module, plain, blueprint)
     # torch pickles a graph module by tracing its code anew, which loses what it writes in place.
     type(module).__reduce__ = _refuse_pickle  # type: ignore[method-assign,assignment]
-    return module.to(model.Z.device).train(model.training)
+    return module.train(is_training)
 
 
 def _with_original_signature(blueprint: Blueprint, graph: fx.Graph) -> fx.Graph:

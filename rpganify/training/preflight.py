@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from rpganify.data.images import ImageData, to_float
 from rpganify.errors import TrainingError
-from rpganify.training.losses import Loss, WassersteinGP
 from rpganify.training.randomness import seeded_globals
 from rpganify.training.steps import ImageGenerator
 
@@ -17,10 +17,19 @@ log = logging.getLogger(__name__)
 
 
 def check_objects(
-    generator: ImageGenerator, discriminator: nn.Module, loss: Loss, data: ImageData, device: torch.device
+    generator: ImageGenerator,
+    discriminator: nn.Module,
+    data: ImageData,
+    device: torch.device,
+    needs: Sequence[str] = (),
 ) -> None:
-    """Refuse networks and data that cannot be trained together; changes nothing.
+    """Refuse networks and data that cannot be trained together, warn of what trains badly; changes nothing.
 
+    Args:
+        generator, discriminator: on `device`.
+        data: real images.
+        device: where they are trained.
+        needs: what the loss needs of the discriminator, see `entries.LossEntry`.
     Raises:
         TrainingError: the generator needs labels, the images' shapes differ, or the discriminator does not give
             scores for them.
@@ -55,10 +64,10 @@ def check_objects(
         raise TrainingError(
             f"The discriminator must give one score per image, (2,) or (2, 1) for two images; it gave {found}."
         )
-    _warn_of_layers(discriminator, loss)
+    _warn_of_layers(discriminator, needs)
 
 
-def _warn_of_layers(discriminator: nn.Module, loss: Loss) -> None:
+def _warn_of_layers(discriminator: nn.Module, needs: Sequence[str]) -> None:
     """Say what trains, but badly."""
     layers = [module for module in discriminator.modules() if not list(module.children())]
     if layers and isinstance(layers[-1], nn.Sigmoid):
@@ -69,12 +78,23 @@ def _warn_of_layers(discriminator: nn.Module, loss: Loss) -> None:
     norms = [
         name for name, module in discriminator.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
     ]
-    if norms and isinstance(loss, WassersteinGP):
+    if norms and "no-batch-norm" in needs:
         log.warning(
-            "The discriminator has batch norm (%s), which mixes the images of a batch, but wgan-gp's penalty is meant "
-            "for each image alone. Take one without batch norm, or another loss.",
+            "The discriminator has batch norm (%s), which mixes the images of a batch, but this loss is meant for one "
+            "that judges each image alone. Take one without batch norm, or another loss.",
             ", ".join(norms),
         )
+    if "spectral-norm" in needs and not _is_spectrally_normalised(discriminator):
+        log.warning(
+            "No weight of the discriminator is spectrally normalised, but this loss is meant for one whose weights are: "
+            "nothing else bounds its scores. Take a registered one (--discriminator), or another loss."
+        )
+
+
+def _is_spectrally_normalised(discriminator: nn.Module) -> bool:
+    """Whether a part of it is torch's spectral norm, old or new, or somebody's own of that name."""
+    parts = [part for module in discriminator.modules() for part in (module, *module._forward_pre_hooks.values())]
+    return any("spectralnorm" in type(part).__name__.replace("_", "").lower() for part in parts)
 
 
 def _shape(shape: tuple[int, ...] | torch.Size) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rpganify.data.images import ImageData
+from rpganify.data.images import ImageData, sample_rate_of
 from rpganify.errors import TrainingError
 from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
 from rpganify.training.checkpoint import (
@@ -54,6 +54,7 @@ class Trainer:
             it a checkpoint can be resumed but not opened as a model.
         device: where both networks are moved and trained.
         provenance: free text for the run's record, such as how the user named the model.
+        needs: what the loss needs of the discriminator, as its `LossEntry` says; what is missing is warned of.
     Raises:
         TrainingError: what is given cannot be trained together.
     """
@@ -71,6 +72,7 @@ class Trainer:
         save_generator: ModelWriter | None = None,
         device: torch.device | str = "cpu",
         provenance: Mapping[str, str] | None = None,
+        needs: Sequence[str] = (),
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
@@ -85,7 +87,7 @@ class Trainer:
         generator.to(self.device)
         discriminator.to(self.device)
         self._step = TrainingStep(loss, data, self.config, self.device)
-        check_objects(generator, discriminator, loss, data, self.device)
+        check_objects(generator, discriminator, data, self.device, needs)
 
     def run(self) -> TrainResult:
         """Train from the first step.
@@ -191,6 +193,7 @@ class Trainer:
             num_samples=self.config.num_samples,
             batch_size=self.config.batch_size,
             seed=self.config.seed,
+            sample_rate=sample_rate_of(self.data),
         )
 
     def _record(self, provenance: Mapping[str, str] | None = None) -> RunRecord:
@@ -202,6 +205,8 @@ class Trainer:
             "discriminator": describe_network(self.discriminator),
         }
         own = {**self._provenance, "torch": torch.__version__, "device": str(self.device)}
+        if (sample_rate := sample_rate_of(self.data)) is not None:
+            own["sample rate"] = str(sample_rate)
         return RunRecord(self.config, facts, provenance or own)
 
     @contextmanager

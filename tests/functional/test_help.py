@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-COMMANDS = ["inspect", "convert", "train", "sample", "analyze", "plugins"]
+COMMANDS = ["inspect", "convert", "train", "sample", "analyze", "export", "plugins"]
 
 # Importing torch alone takes over a second; what is quick must not do it.
 PROBE = """
@@ -100,12 +100,12 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
         "discriminators": ["dcgan", "mlp", "sngan"],
         "data sets": ["cifar10", "coloured-mnist", "digits", "fashion-mnist", "folder", "lsun", "mnist"],
         "routed layers": [],
-        "replications": [],
-        "image distances": [],
-        "feature extractors": [],
+        "replications": ["copy", "fresh", "jitter"],
+        "image distances": ["colour", "pixels", "semantic"],
+        "feature extractors": ["classifier", "inception", "pixels"],
         "analyzers": ["diversity", "variations"],
-        "callbacks": [],
-        "export formats": [],
+        "callbacks": ["csv"],
+        "export formats": ["pt2", "safetensors"],
     }
     assert listed["architectures"][0]["plugin"] == "rpganify.models.plugin"
     table = shell.succeeds("plugins").stdout

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from rpganify.analysis.classifier import Classifier, load_classifier, save_classifier, train_classifier
 from rpganify.analysis.classifier_features import classifier_features
-from rpganify.analysis.features import resolve_extractor
 from rpganify.analysis.generation import to_float
+from rpganify.analysis.opening import open_extractor
 from rpganify.errors import AnalysisError
 
 
@@ -50,7 +50,7 @@ def test_a_saved_classifier_is_the_same_when_opened_and_serves_as_features(
     opened = load_classifier(tmp_path / "digits.safetensors")
     images = to_float(digits[0][:5])
     assert torch.equal(opened(images), trained(images)) and opened.num_classes == 10 and not opened.training
-    extractor = resolve_extractor(f"classifier:{tmp_path / 'digits.safetensors'}")
+    extractor = open_extractor(f"classifier:{tmp_path / 'digits.safetensors'}")
     assert torch.equal(extractor(images), trained.features(images)) and extractor(images).shape == (5, 64)
     assert extractor.name == "classifier:digits.safetensors" and not extractor.is_papers
     assert len(str(extractor.provenance["weight file sha256"])) == 64

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rpganify.analysis.features import resolve_extractor
 from rpganify.analysis.fitting import describe_fit, fit_images
 from rpganify.analysis.generation import to_float
+from rpganify.analysis.opening import open_extractor
 from rpganify.errors import AnalysisError
 
 RESNET = "cifar10_classifier/resnet56-4bfd9763.th"
@@ -26,14 +26,14 @@ def cifar10(shared_data: Path, num_images: int) -> tuple[Tensor, Tensor]:
 
 
 def test_the_resnet_recognises_real_cifar10_images(shared_data: Path):
-    extractor = resolve_extractor(f"classifier:{shared_data / RESNET}")
+    extractor = open_extractor(f"classifier:{shared_data / RESNET}")
     images, labels = cifar10(shared_data, 400)
     share = (extractor.classes(to_float(images)) == labels).float().mean()  # type: ignore[attr-defined]
     assert share > 0.9  # its author and shared/data/README.md: 0.934 on all 10,000
 
 
 def test_the_resnets_features_are_the_64_values_that_its_last_layer_reads(shared_data: Path):
-    extractor = resolve_extractor(f"classifier:{shared_data / RESNET}")
+    extractor = open_extractor(f"classifier:{shared_data / RESNET}")
     images = to_float(cifar10_images(shared_data, 4))
     features = extractor(images)
     assert features.shape == (4, 64) and not features.requires_grad
@@ -43,13 +43,13 @@ def test_the_resnets_features_are_the_64_values_that_its_last_layer_reads(shared
 
 
 def test_the_resnet_says_which_file_it_is_and_that_it_is_not_the_papers(shared_data: Path):
-    extractor = resolve_extractor(f"classifier:{shared_data / RESNET}")
+    extractor = open_extractor(f"classifier:{shared_data / RESNET}")
     assert extractor.name == "classifier:resnet56-4bfd9763.th" and not extractor.is_papers
     assert str(extractor.provenance["weight file sha256"]).startswith("4bfd97631478d6b6")
 
 
 def test_grey_images_of_another_size_are_fitted_and_it_is_said(shared_data: Path):
-    extractor = resolve_extractor(f"classifier:{shared_data / RESNET}")
+    extractor = open_extractor(f"classifier:{shared_data / RESNET}")
     assert extractor(torch.zeros(2, 1, 28, 28)).shape == (2, 64)
     assert extractor.adaptation((1, 28, 28)) == (
         "grey repeated to RGB, resized from 28×28 to 32×32 (bilinear, antialiased)"
@@ -75,19 +75,19 @@ def test_images_that_fit_are_left_alone():
 
 def test_a_missing_weight_file_is_named_with_what_is_wanted(tmp_path: Path):
     with pytest.raises(AnalysisError, match=r"nowhere.th cannot be read \(No such file or directory\).*ResNet-56"):
-        resolve_extractor(f"classifier:{tmp_path / 'nowhere.th'}")
+        open_extractor(f"classifier:{tmp_path / 'nowhere.th'}")
 
 
 def test_a_truncated_weight_file_is_refused(shared_data: Path, tmp_path: Path):
     (tmp_path / "half.th").write_bytes((shared_data / RESNET).read_bytes()[:100_000])
     with pytest.raises(AnalysisError, match=r"no file of weights that can be opened safely.*truncated"):
-        resolve_extractor(f"classifier:{tmp_path / 'half.th'}")
+        open_extractor(f"classifier:{tmp_path / 'half.th'}")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path):
     torch.save({"fc.weight": torch.zeros(3, 3)}, tmp_path / "other.pt")
     with pytest.raises(AnalysisError, match="weights of another network than ResNet-56"):
-        resolve_extractor(f"classifier:{tmp_path / 'other.pt'}")
+        open_extractor(f"classifier:{tmp_path / 'other.pt'}")
 
 
 class Command:
@@ -106,5 +106,5 @@ def test_a_weight_file_that_holds_code_is_refused_and_the_code_not_run(kind: str
         pytest.importorskip("torch_fidelity")
     torch.save({"state_dict": Command(tmp_path / "made")}, tmp_path / "evil.pth")
     with pytest.raises(AnalysisError, match="no file of weights that can be opened safely"):
-        resolve_extractor(f"{kind}:{tmp_path / 'evil.pth'}")
+        open_extractor(f"{kind}:{tmp_path / 'evil.pth'}")
     assert not (tmp_path / "made").exists()

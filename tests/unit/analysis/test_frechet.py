@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from rpganify.analysis.features import resolve_extractor
 from rpganify.analysis.frechet import FeatureStatistics, feature_statistics, frechet_distance
 from rpganify.analysis.generation import to_float
+from rpganify.analysis.opening import open_extractor
 from rpganify.errors import AnalysisError
 from tests.unit.analysis.test_classifier_features import RESNET, cifar10_images
 
@@ -54,7 +54,7 @@ def test_singular_covariances_agree_with_the_directions_they_do_have():
 
 def test_it_agrees_with_torch_fidelity_on_features_of_real_images(shared_data: Path):
     fid = pytest.importorskip("torch_fidelity.metric_fid")
-    extractor = resolve_extractor(f"classifier:{shared_data / RESNET}")
+    extractor = open_extractor(f"classifier:{shared_data / RESNET}")
     features = extractor(to_float(cifar10_images(shared_data, 600)))
     halves = features[:300], features[300:]
     ours = frechet_distance(*(feature_statistics(half) for half in halves))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import rpganify
-from rpganify.conversion.replication import JITTER
+from rpganify.conversion.newborn import JITTER
 from rpganify.errors import ConversionError
 from rpganify.routing.generator import RandomPathGenerator
 from tests.generators.case import LATENT, image

@@ -5,15 +5,16 @@ import pytest
 import torch
 from torch import nn
 
+from rpganify.entries import LossEntry
 from rpganify.errors import TrainingError
-from rpganify.training.losses import Hinge, WassersteinGP
+from rpganify.registry import Registry
 from rpganify.training.preflight import check_objects
 from tests.unit.training.fakes import Critic, TinyPaths, digits, seeded
 
 
-def check(generator=None, discriminator=None, loss=None):
+def check(generator=None, discriminator=None, needs=()):
     generator = generator or seeded(TinyPaths)
-    check_objects(generator, discriminator or seeded(Critic), loss or Hinge(), digits(20), torch.device("cpu"))
+    check_objects(generator, discriminator or seeded(Critic), digits(20), torch.device("cpu"), needs)
 
 
 def test_a_generator_that_needs_labels_is_refused():
@@ -58,13 +59,34 @@ def test_a_sigmoid_at_the_end_is_warned_of(caplog):
     assert "ends in a sigmoid" in caplog.text
 
 
-def test_batch_norm_under_the_gradient_penalty_is_warned_of(caplog):
+def test_batch_norm_under_a_loss_that_looks_at_each_image_alone_is_warned_of(caplog):
     discriminator = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
     with caplog.at_level(logging.WARNING):
         check(discriminator=discriminator)
         assert caplog.text == ""
-        check(discriminator=discriminator, loss=WassersteinGP())
+        check(discriminator=discriminator, needs=Registry().get(LossEntry, "wgan-gp").needs)
     assert "has batch norm (2), which mixes the images" in caplog.text
+
+
+class SpectralNormByHand(nn.Linear):
+    """As many repositories write it themselves."""
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.utils.spectral_norm(nn.Linear(64, 1)),
+        nn.utils.parametrizations.spectral_norm(nn.Linear(64, 1)),
+        SpectralNormByHand(64, 1),
+    ],
+)
+def test_a_loss_that_needs_spectral_norm_warns_where_there_is_none(caplog, layer):
+    with caplog.at_level(logging.WARNING):
+        check(discriminator=nn.Sequential(nn.Flatten(), layer), needs=("spectral-norm",))
+        check(discriminator=nn.Sequential(nn.Flatten(), nn.Linear(64, 1)))
+        assert caplog.text == ""
+        check(discriminator=nn.Sequential(nn.Flatten(), nn.Linear(64, 1)), needs=("spectral-norm",))
+    assert "No weight of the discriminator is spectrally normalised" in caplog.text
 
 
 def test_checking_changes_nothing():
