@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ def device_of(model: nn.Module) -> torch.device:
 class ImageMaker:
     """Makes 8-bit images of paths, and keeps count of values that had to be clipped.
 
+    `values` gives what the model makes as it is, of whatever shape.
+
     Args:
         model: already in eval mode; `evaluating` does that.
         context: device, conditions and batch size.
@@ -61,8 +64,8 @@ class ImageMaker:
     @property
     def batch_size(self) -> int:
         """Images per forward pass."""
-        _, height, width = self.model.image_shape
-        return max(1, min(MAX_BATCH, self.context.batch_pixels // (height * width)))
+        num_pixels = math.prod(self.model.image_shape[1:])
+        return max(1, min(MAX_BATCH, self.context.batch_pixels // num_pixels))
 
     def __call__(self, paths: Tensor, progress: Callable[[int], None] = lambda done: None) -> Tensor:
         """The images of `paths` as they would be saved: uint8 `(N, C, H, W)` on the CPU.
@@ -74,11 +77,21 @@ class ImageMaker:
             AnalysisError: a condition is missing, the images have another shape than the model says, or
                 hold NaN or infinity.
         """
-        made = []
-        for start in range(0, len(paths), self.batch_size):
-            made.append(self._batch(paths[start : start + self.batch_size]))
-            progress(min(start + self.batch_size, len(paths)))
+        made = [to_uint8(images) for images in self._batches(paths, progress)]
         return torch.cat(made) if made else torch.empty((0, *self.model.image_shape), dtype=torch.uint8)
+
+    def values(self, paths: Tensor, progress: Callable[[int], None] = lambda done: None) -> Tensor:
+        """What the model makes of `paths`, neither rounded nor clipped: float32 `(N, *image_shape)` on the CPU.
+
+        Arguments and errors as when called.
+        """
+        made = list(self._batches(paths, progress))
+        return torch.cat(made) if made else torch.empty((0, *self.model.image_shape))
+
+    def _batches(self, paths: Tensor, progress: Callable[[int], None]) -> Iterator[Tensor]:
+        for start in range(0, len(paths), self.batch_size):
+            yield self._batch(paths[start : start + self.batch_size])
+            progress(min(start + self.batch_size, len(paths)))
 
     def _batch(self, paths: Tensor) -> Tensor:
         device = self.context.device
@@ -96,7 +109,7 @@ class ImageMaker:
         self.num_values += images.numel()
         # Half a grey level is 1/255: what lies less than a quarter of that beyond ±1 is rounding, not overflow.
         self.num_clipped += int((images.abs() > 1 + 1e-3).sum())
-        return to_uint8(images).cpu()
+        return images.float().cpu()
 
     def _conditions(self, num_images: int, device: torch.device) -> dict[str, Tensor]:
         wanted = [condition.name for condition in getattr(self.model, "conditions", ())]

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -17,16 +16,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _SHOWN_SIZE = 64
 _GAP = 2
 _LABEL_HEIGHT = 14
-
-
-def check_picture_path(path: Path) -> None:
-    """Refuses a file name that says no picture format, before any work is done.
-
-    Raises:
-        typer.BadParameter: another suffix than the formats written here.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise typer.BadParameter(f"{str(path)!r} must end in one of {', '.join(SUFFIXES)}.", param_hint="--output")
 
 
 def draw_grid(images: Tensor, labels: Sequence[str] = (), title: str = "") -> Image.Image:

@@ -1,4 +1,4 @@
-"""`rpganify sample`: pictures of random paths, of one path, or of one bucket's blocks."""
+"""`rpganify sample`: pictures, or sound, of random paths, of one path, or of one bucket's blocks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ DEFAULT_NUM_IMAGES = 64
 
 def sample(
     model: ModelArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The picture to write.")] = Path(
-        "grid.png"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="What to write: a picture, .wav for sound, .npy for numbers."
+        ),
+    ] = Path("grid.png"),
     num_images: Annotated[
         int | None, typer.Option("-n", min=1, metavar="NUMBER", help="How many images; 64 without --path and --vary.")
     ] = None,
@@ -36,6 +39,12 @@ def sample(
             "--vary", metavar="BUCKET", help="Every block of this bucket (number from 1, or name), all others frozen."
         ),
     ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            "--rate", min=1, metavar="HZ", help="Samples per second of a .wav; the training data's, or 16000."
+        ),
+    ] = None,
     condition: ConditionOption = None,
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
@@ -44,12 +53,15 @@ def sample(
 ) -> None:
     """Draw images as one picture.
 
-    Small images are enlarged by a whole number. With --vary and no --path, the frozen buckets' blocks are random.
-    --json prints the path of every image.
+    Small images are enlarged by a whole number. Signals are drawn as curves; -o FILE.wav writes them as sound, one
+    after the other, and -o FILE.npy writes the numbers of any output as they are. With --vary and no --path, the frozen
+    buckets' blocks are random. --json prints the path of every image.
     """
-    from rpganify.cli.pictures import check_picture_path
+    from rpganify.cli.sample_files import check_sample_path, write_samples
 
-    check_picture_path(output)
+    check_sample_path(output)
+    if rate is not None and output.suffix.lower() != ".wav":
+        raise typer.BadParameter(f"{output} is no sound; --rate goes with -o FILE.wav.", param_hint="--rate")
     if num_images is not None and (path or vary):
         raise typer.BadParameter("-n counts random paths; leave it out with --path or --vary.", param_hint="-n")
 
@@ -60,7 +72,7 @@ def sample(
     from rpganify.cli.choosing import choose_device
     from rpganify.cli.conditions import read_conditions
     from rpganify.cli.console import say, show_json
-    from rpganify.cli.pictures import draw_grid, save_picture
+    from rpganify.data.display import is_picture
     from rpganify.errors import PathError
     from rpganify.modelfile import load_model
     from rpganify.routing.generator import RandomPathGenerator
@@ -85,13 +97,14 @@ def sample(
     context = AnalysisContext(seed=seed, conditions=conditions, device=place)
     with evaluating(opened, seed):
         maker = ImageMaker(cast(PathModel, opened), context)
-        images = maker(codes)
-    save_picture(draw_grid(images, labels, title), output)
-    for note in maker.notes():
+        values = maker.values(codes)
+    done = write_samples(values, output, labels, title, rate=rate, model=model)
+    for note in (*(() if output.suffix.lower() == ".npy" else maker.notes()), *done):
         say(f"note: {note}")
-    say(f"wrote {output}: {len(images)} image{'s' if len(images) > 1 else ''}{f', {title}' if title else ''}")
+    what = "image" if is_picture(tuple(values.shape[1:])) else "sample"
+    say(f"wrote {output}: {len(values)} {what}{'s' if len(values) > 1 else ''}{f', {title}' if title else ''}")
     if as_json:
-        show_json({"file": str(output), "num_images": len(images), "seed": seed, "paths": printed})
+        show_json({"file": str(output), "num_images": len(values), "seed": seed, "paths": printed})
 
 
 def _choose_paths(

@@ -1,4 +1,4 @@
-"""What a data set of images is, and the one that lies in memory."""
+"""What a data set is, and the one of images that lies in memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ MEMORY_LIMIT_BYTES = 2**30
 
 @runtime_checkable
 class ImageData(Protocol):
-    """Real images of one shape, drawn by index; the same index gives the same image each time."""
+    """Real images of one shape, drawn by index; the same index gives the same image each time.
+
+    What is no picture, such as sound `(channels, samples)`, comes through here as well: its shape has another number of
+    axes, and its values are int16 or float32.
+    """
 
     @property
     def name(self) -> str:
         """As the user would write it, e.g. `mnist[0-6]`."""
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, ...]:
         """`(C, H, W)` of every image."""
 
     @property
@@ -47,7 +51,24 @@ class ImageData(Protocol):
         """Number of images."""
 
     def images(self, indices: Tensor) -> Tensor:
-        """The images at int64 `(B,)` indices in [0, len): uint8 `(B, C, H, W)`, on the CPU."""
+        """The images at int64 `(B,)` indices in [0, len): uint8 `(B, C, H, W)`, on the CPU.
+
+        What is no picture: uint8, int16 or float32 in [-1, 1], `(B, *image_shape)`; `to_float` reads all three.
+        """
+
+
+@runtime_checkable
+class FitsItself(Protocol):
+    """A data set that can bring itself to another shape, better than a general rule would: sounds cut to a length."""
+
+    def fitted(self, shape: tuple[int, ...]) -> tuple[ImageData, str]:
+        """The same data in that shape, and what was done, as sentences for the user.
+
+        Args:
+            shape: of the generator's output.
+        Raises:
+            DataError: it cannot be brought to that shape.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +133,7 @@ class SelectedImages:
     name: str
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, ...]:
         """`(C, H, W)` of every image."""
         return self.base.image_shape
 
@@ -138,6 +159,11 @@ class SelectedImages:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def sample_rate(self) -> int | None:
+        """That of the whole set."""
+        return sample_rate_of(self.base)
 
     def images(self, indices: Tensor) -> Tensor:
         """The images at int64 `(B,)` indices: uint8 `(B, C, H, W)`."""
@@ -166,6 +192,27 @@ def check_labels(name: str, labels: Tensor | None, num_images: int, class_names:
         )
 
 
-def to_float(pixels: Tensor) -> Tensor:
-    """uint8 pixels of any shape as float32 in [-1, 1]: 0 becomes -1 and 255 becomes 1, exactly."""
-    return pixels.to(torch.float32).div_(127.5).sub_(1.0)
+def sample_rate_of(data: object) -> int | None:
+    """Samples per second, if the data is sound and says so; None for pictures."""
+    rate = getattr(data, "sample_rate", None)
+    return int(rate) if rate else None
+
+
+def to_float(values: Tensor) -> Tensor:
+    """What a data set gives, as float32 in [-1, 1].
+
+    Args:
+        values: uint8, where 0 becomes -1 and 255 becomes 1, exactly; int16, where -32768 becomes -1 and 32767 almost 1;
+            or float32, which is taken as it is.
+    Raises:
+        DataError: another type.
+    """
+    if values.dtype == torch.uint8:
+        return values.to(torch.float32).div_(127.5).sub_(1.0)
+    if values.dtype == torch.int16:
+        return values.to(torch.float32).div_(32768.0)
+    if values.dtype == torch.float32:
+        return values
+    raise DataError(
+        f"A data set gives uint8, int16 or float32 values, not {values.dtype}; convert them where it is read."
+    )

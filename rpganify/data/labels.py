@@ -36,6 +36,18 @@ def select_labels(data: ImageData, text: str) -> ImageData:
     return SelectedImages(data, indices, name)
 
 
+def select_same_labels(selected: SelectedImages, base: ImageData) -> SelectedImages:
+    """The selection by label of one form of a data set, made again on another form of it.
+
+    Args:
+        selected: made by `select_labels`.
+        base: the same data in another form, which may hold more or fewer samples of each label.
+    """
+    assert selected.labels is not None and base.labels is not None
+    indices = torch.isin(base.labels, selected.labels.unique()).nonzero().flatten()
+    return SelectedImages(base, indices, selected.name)
+
+
 def parse_labels(text: str, class_names: tuple[str, ...], name: str) -> tuple[int, ...]:
     """The label numbers that the text names, ascending, each once.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from rpganify.data.fitting import FittedImages, fit_pixels, kept_size
-from rpganify.data.images import MEMORY_LIMIT_BYTES, ImageData, MemoryImages, to_float
-from rpganify.data.labels import select_labels
+from rpganify.data.images import MEMORY_LIMIT_BYTES, FitsItself, ImageData, MemoryImages, SelectedImages, to_float
+from rpganify.data.labels import select_labels, select_same_labels
 from rpganify.entries import DataSetEntry
 from rpganify.errors import DataError
 from rpganify.registry import Registry, resolve
@@ -71,24 +71,35 @@ def parse_spec(spec: str, root: Path | None = None) -> tuple[str, str | None, st
 def fit_to(data: ImageData, image_shape: tuple[int, ...], *, to_grey: bool = False) -> tuple[ImageData, str]:
     """The data set in the generator's image shape, and what was done to it for the user to read.
 
-    Another aspect is cropped around the centre, another size resized (bilinear, antialiased), grey repeated to RGB.
+    Images: another aspect is cropped around the centre, another size resized (bilinear, antialiased), grey repeated to
+    RGB. What is no image has to have the shape already, unless the data set knows how to bring itself to it
+    (`FitsItself`).
 
     Args:
         data: any data set; it stays as it is.
-        image_shape: `(C, H, W)` of the generator's images.
+        image_shape: of the generator's output, `(C, H, W)` for images.
         to_grey: allow RGB to become grey, weighted by luma.
     Returns:
-        Images of that shape, and sentences that include the set's own `note`; "" if nothing was done.
+        Samples of that shape, and sentences that include the set's own `note`; "" if nothing was done.
     Raises:
-        DataError: the channels do not fit, or the shape is no image's.
+        DataError: the channels do not fit, or there is no way from one shape to the other.
     """
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise DataError(f"The generator's output has the shape {image_shape} per sample; an image is (C, H, W).")
-    channels, height, width = image_shape
-    _check_channels(data, channels, to_grey)
-    done = _described(data.image_shape, (channels, height, width))
-    if not done:
+    if tuple(data.image_shape) == tuple(image_shape):
         return data, data.note
+    if isinstance(data, FitsItself):
+        return data.fitted(tuple(image_shape))
+    if isinstance(data, SelectedImages) and isinstance(data.base, FitsItself):
+        base, said = data.base.fitted(tuple(image_shape))
+        return select_same_labels(data, base), said
+    if len(image_shape) != 3 or min(image_shape) < 1 or len(data.image_shape) != 3:
+        raise DataError(
+            f"{data.name} holds samples of shape {_shape(data.image_shape)}, the generator makes {_shape(image_shape)}, and "
+            "only images (C, H, W) are resized. Take data of the generator's shape, or build a generator for the data's."
+        )
+    channels, height, width = image_shape
+    old_channels, old_height, old_width = data.image_shape
+    _check_channels(data, channels, to_grey)
+    done = _described((old_channels, old_height, old_width), (channels, height, width))
     said = f"{data.note} {data.name}: {done}.".strip()
     lazy = FittedImages(data, (channels, height, width))
     if not isinstance(data, MemoryImages) or len(data) * channels * height * width > MEMORY_LIMIT_BYTES:
@@ -97,6 +108,10 @@ def fit_to(data: ImageData, image_shape: tuple[int, ...], *, to_grey: bool = Fal
     for start in range(0, len(data), _CHUNK):  # in floating point, so not all at once
         pixels[start : start + _CHUNK] = fit_pixels(data.pixels[start : start + _CHUNK], lazy.image_shape)
     return MemoryImages(data.name, pixels, data.labels, data.class_names, data.note), said
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(str(size) for size in shape) or "()"
 
 
 def _check_channels(data: ImageData, channels: int, to_grey: bool) -> None:

@@ -1,4 +1,4 @@
-"""The writers that every run has: metrics as JSON lines, and sample grids."""
+"""The writers that every run has: metrics as JSON lines, and grids of samples."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torchvision.utils import save_image
 
+from rpganify.data.display import as_pictures
+from rpganify.data.sound import is_sound, write_wav
 from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
 from rpganify.training.randomness import derived_seed, seeded_globals, stream
 from rpganify.training.steps import ImageGenerator
@@ -49,6 +51,8 @@ class MetricsWriter(Callback):
 class SampleGridWriter(Callback):
     """A PNG grid of the same codes at intervals, and before the first step; leaves no trace in the training.
 
+    What is no picture is drawn as one (`data.display.as_pictures`); sound is written as `step-000500.wav` as well.
+
     Args:
         directory: where `step-000500.png` goes.
         generator: is put into evaluation mode while it draws.
@@ -56,6 +60,7 @@ class SampleGridWriter(Callback):
         num_samples: images in the grid.
         batch_size: most images that are made at once.
         seed: of the codes, and of any noise that the generator itself draws.
+        sample_rate: samples per second, if the data is sound.
     """
 
     def __init__(
@@ -67,12 +72,14 @@ class SampleGridWriter(Callback):
         num_samples: int,
         batch_size: int,
         seed: int,
+        sample_rate: int | None = None,
     ) -> None:
         self._directory = directory
         self._generator = generator
         self._every = every
         self._batch_size = batch_size
         self._seed = seed
+        self._sample_rate = sample_rate
         self._codes = generator.draw(num_samples, stream(seed, "samples"))
 
     def on_start(self, start: TrainStart) -> None:
@@ -91,14 +98,15 @@ class SampleGridWriter(Callback):
             self._write(result.step)
 
     def _write(self, step: int) -> None:
-        images = self._images()
-        if images.shape[1] not in (1, 3):  # neither grey nor RGB: the channels' mean
-            images = images.mean(dim=1, keepdim=True)
+        samples = self._images()
+        images = as_pictures(samples)
         self._directory.mkdir(parents=True, exist_ok=True)
         aside = self._directory / ".aside.png"
         num_columns = math.ceil(math.sqrt(len(images)))
         save_image(images, aside, nrow=num_columns, normalize=True, value_range=(-1, 1))
         os.replace(aside, self._directory / f"step-{step:06d}.png")
+        if self._sample_rate is not None and is_sound(tuple(samples.shape[1:])):
+            write_wav(self._directory / f"step-{step:06d}.wav", samples, self._sample_rate)
 
     def _images(self) -> Tensor:
         was_training = self._generator.training

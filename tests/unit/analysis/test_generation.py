@@ -137,3 +137,18 @@ def test_a_condition_of_the_generator_is_given_to_every_image_and_a_missing_one_
 def test_a_context_without_paths_is_refused():
     with pytest.raises(AnalysisError, match="count from 1, got 0 and"):
         AnalysisContext(num_paths=0)
+
+
+def test_values_come_neither_rounded_nor_clipped_and_of_any_shape():
+    class Wave(SyntheticGenerator):
+        def images(self, codes: Tensor) -> Tensor:
+            return torch.linspace(-2, 2, 5000).expand(len(codes), 1, -1)
+
+    model = Wave()
+    model.image_shape = (1, 5000)
+    with evaluating(model, 0):
+        maker = ImageMaker(model, AnalysisContext(batch_pixels=9000))
+        values = maker.values(model.paths.sample(3))
+    assert maker.batch_size == 1
+    assert torch.equal(values, torch.linspace(-2, 2, 5000).expand(3, 1, -1))
+    assert maker.values(model.paths.sample(3)[:0]).shape == (0, 1, 5000)

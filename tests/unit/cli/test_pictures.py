@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import typer
 from PIL import Image
 
-from rpganify.cli.pictures import check_picture_path, draw_grid, save_picture
+from rpganify.cli.pictures import draw_grid, save_picture
 
 
 def images(n, channels, size):
@@ -78,9 +77,3 @@ def test_a_failure_while_saving_leaves_the_old_picture(tmp_path, monkeypatch):
         save_picture(draw_grid(images(1, 1, 8)), target)
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
-
-
-def test_a_name_that_says_no_picture_format_is_wrong_usage():
-    check_picture_path(Path("a.PNG"))
-    with pytest.raises(typer.BadParameter, match=r"'grid\.rpgan' must end in one of \.png"):
-        check_picture_path(Path("grid.rpgan"))

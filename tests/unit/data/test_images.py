@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rpganify.data.images import ImageData, MemoryImages, SelectedImages, to_float
+from rpganify.data.images import ImageData, MemoryImages, SelectedImages, sample_rate_of, to_float
+from rpganify.data.signals import MemorySignals
 from rpganify.errors import DataError
 
 PIXELS = torch.arange(5 * 3 * 2 * 2, dtype=torch.uint8).view(5, 3, 2, 2)
@@ -69,3 +70,22 @@ def test_making_floats_leaves_the_pixels_as_they_were() -> None:
     pixels = PIXELS.clone()
     to_float(pixels)
     assert torch.equal(pixels, PIXELS)
+
+
+def test_16_bit_samples_become_floats_by_one_factor_and_floats_stay() -> None:
+    values = torch.tensor([-32768, -1, 0, 16384, 32767], dtype=torch.int16)
+    assert to_float(values).tolist() == [-1.0, -1 / 32768, 0.0, 0.5, 32767 / 32768]
+    floats = torch.tensor([-1.0, 0.25])
+    assert to_float(floats) is floats
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.int8])
+def test_values_of_another_type_are_refused(dtype: torch.dtype) -> None:
+    with pytest.raises(DataError, match=rf"uint8, int16 or float32 values, not {dtype}; convert them"):
+        to_float(torch.zeros(2, dtype=dtype))
+
+
+def test_a_selection_of_sound_has_its_sample_rate_and_pictures_have_none() -> None:
+    sound = MemorySignals("hum", torch.zeros(3, 1, 8), sample_rate=8000)
+    assert sample_rate_of(SelectedImages(sound, torch.tensor([1]), "hum[a]")) == 8000
+    assert sample_rate_of(SelectedImages(MemoryImages("tiny", PIXELS), torch.tensor([1]), "tiny[a]")) is None

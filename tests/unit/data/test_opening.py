@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from torchvision.transforms.v2 import functional as transforms
 import rpganify
 from rpganify.data.fitting import FittedImages
 from rpganify.data.images import ImageData, MemoryImages, SelectedImages
-from rpganify.data.labels import parse_labels
+from rpganify.data.labels import parse_labels, select_labels
 from rpganify.data.opening import fit_to, open_data, parse_spec
+from rpganify.data.signals import MemorySignals
 from rpganify.errors import DataError, RegistryError
 from rpganify.hookspecs import DataSetEntry
 from rpganify.registry import Registry
@@ -295,8 +297,64 @@ def test_other_numbers_of_channels_are_refused(channels: tuple[int, int]) -> Non
 
 @pytest.mark.parametrize("shape", [(3, 8), (8,), (3, 8, 8, 8), (3, 0, 8)])
 def test_a_shape_that_is_no_image_s_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match=r"an image is \(C, H, W\)"):
+    with pytest.raises(DataError, match=r"samples of shape 3×8×8, the generator makes .*, and only images \(C, H, W\)"):
         fit_to(memory(3, 8, 8), shape)
+
+
+def test_what_is_no_image_is_taken_where_it_has_the_generator_s_shape() -> None:
+    signals = MemorySignals("waves", torch.zeros(3, 1, 16))
+    data, said = fit_to(signals, (1, 16))
+    assert data is signals and said == ""
+    with pytest.raises(DataError, match=r"waves holds samples of shape 1×16, the generator makes 1×8, .*generator for"):
+        fit_to(signals, (1, 8))
+    with pytest.raises(DataError, match=r"waves holds samples of shape 1×16, the generator makes 3×8×8"):
+        fit_to(signals, (3, 8, 8))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """A data set that cuts itself: as many windows of a row of numbers as fit, each labelled by its row."""
+
+    rows: torch.Tensor
+    length: int
+    name: str = "rows"
+    class_names: tuple[str, ...] = ("a", "b", "c")
+    num_classes: int = 3
+    note: str = "Made up."
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        return 1, self.length
+
+    @property
+    def labels(self) -> torch.Tensor:
+        return torch.arange(len(self.rows)).repeat_interleave(self.rows.shape[1] // self.length)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.rows.view(-1, 1, self.length)[indices]
+
+    def fitted(self, shape: tuple[int, ...]) -> tuple[Windows, str]:
+        return Windows(self.rows, shape[1]), f"cut to {shape[1]}"
+
+
+def test_a_data_set_that_fits_itself_is_asked_for_the_generator_s_shape() -> None:
+    rows = torch.arange(24, dtype=torch.int16).view(3, 8)
+    data, said = fit_to(Windows(rows, 8), (1, 4))
+    assert (data.image_shape, len(data), said) == ((1, 4), 6, "cut to 4")
+    same, said = fit_to(Windows(rows, 8), (1, 8))
+    assert (len(same), said) == (3, "Made up.")
+
+
+def test_a_selection_of_labels_stays_one_when_its_data_set_fits_itself() -> None:
+    rows = torch.arange(24, dtype=torch.int16).view(3, 8)
+    chosen = select_labels(Windows(rows, 8), "a,c")
+    data, said = fit_to(chosen, (1, 2))
+    assert said == "cut to 2" and data.name == "rows[a,c]"
+    assert data.images(torch.arange(len(data))).flatten().tolist() == [*range(8), *range(16, 24)]
+    assert data.labels is not None and data.labels.tolist() == [0] * 4 + [2] * 4
 
 
 def test_opening_twice_gives_the_same_images(tmp_path: Path) -> None:

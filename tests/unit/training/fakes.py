@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import torch
@@ -21,12 +22,12 @@ class TinyPaths(nn.Module):
     conditions: tuple[object, ...] = ()
 
     def __init__(
-        self, num_blocks: tuple[int, int] = (3, 4), image_shape: tuple[int, int, int] = (1, 8, 8), width: int = 16
+        self, num_blocks: tuple[int, int] = (3, 4), image_shape: tuple[int, ...] = (1, 8, 8), width: int = 16
     ) -> None:
         super().__init__()
         self.image_shape = image_shape
         self.plan = Plan((BucketSpec("one", ("first",), num_blocks[0]), BucketSpec("two", ("second",), num_blocks[1])))
-        num_pixels = image_shape[0] * image_shape[1] * image_shape[2]
+        num_pixels = math.prod(image_shape)
         self.Z = nn.Parameter(torch.randn(1, 8))
         self.first_weight = nn.Parameter(torch.randn(num_blocks[0], width, 8) / 8**0.5)
         self.first_bias = nn.Parameter(torch.zeros(num_blocks[0], width))

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from scipy.io import wavfile
 
 from rpganify.training.callbacks import StepMetrics, TrainResult, TrainStart
 from rpganify.training.writers import MetricsWriter, SampleGridWriter
@@ -63,7 +64,7 @@ def test_a_new_training_starts_an_empty_file(tmp_path):
     assert path.read_text() == ""
 
 
-def grid_writer(directory, model, every=5, num_samples=10, seed=0):
+def grid_writer(directory, model, every=5, num_samples=10, seed=0, sample_rate=None):
     return SampleGridWriter(
         directory,
         model,
@@ -71,6 +72,7 @@ def grid_writer(directory, model, every=5, num_samples=10, seed=0):
         num_samples=num_samples,
         batch_size=4,
         seed=seed,
+        sample_rate=sample_rate,
     )
 
 
@@ -122,6 +124,27 @@ def test_images_that_are_neither_grey_nor_colour_are_shown_as_the_mean_of_their_
     with Image.open(tmp_path / "step-000005.png") as picture:
         red, green, _ = picture.convert("RGB").split()
         assert (red.tobytes() == green.tobytes()) == (channels != 3)
+
+
+@pytest.mark.parametrize(("shape", "height"), [((1, 64), 96), ((2, 500), 192), ((30,), 96)])
+def test_signals_are_drawn_as_curves(tmp_path, shape, height):
+    grid_writer(tmp_path, seeded(TinyPaths, image_shape=shape), num_samples=3).on_step(metrics_of(5))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000005.png"]
+    with Image.open(tmp_path / "step-000005.png") as picture:
+        assert picture.size == (2 * (256 + 2) + 2, 2 * (height + 2) + 2)
+
+
+def test_sound_is_written_to_be_heard_as_well(tmp_path):
+    model = seeded(TinyPaths, image_shape=(1, 64))
+    grid_writer(tmp_path, model, num_samples=3, sample_rate=8000).on_step(metrics_of(5))
+    rate, data = wavfile.read(tmp_path / "step-000005.wav")
+    assert (rate, data.shape) == (8000, (3 * 64 + 2 * 2000,))
+    assert (tmp_path / "step-000005.png").exists()
+
+
+def test_what_is_no_sound_is_not_written_as_sound(tmp_path):
+    grid_writer(tmp_path, seeded(TinyPaths, image_shape=(3, 64)), sample_rate=8000).on_step(metrics_of(5))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000005.png"]
 
 
 @pytest.mark.parametrize("build", [TinyPaths, TinyLatent])
