@@ -6,7 +6,7 @@ Scores are unbounded; a higher one says "real". Both networks minimise.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,19 @@ class Loss(Protocol):
             discriminator: may be called on further images.
             real, fake: images `(N, C, H, W)`, detached.
             generator: the only source of randomness to use, a CPU generator; the checkpoint holds its state.
+        """
+
+
+@runtime_checkable
+class ComparesScores(Protocol):
+    """What a loss has beside the members of `Loss` if its generator's term compares fake images with real ones."""
+
+    def generator_against(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+        """Scalar that the generator minimises, in place of `Loss.generator`.
+
+        Args:
+            real_scores: `(N,)`, of the last real images that the discriminator was trained on; without gradient.
+            fake_scores: `(N,)`, differentiable in the generator.
         """
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.errors import TrainingError
-from rpganify.training.losses import Loss
+from rpganify.training.losses import ComparesScores, Loss
 
 
 class ImageGenerator(Protocol):
@@ -122,16 +122,23 @@ def generator_step(
     optimizer: torch.optim.Optimizer,
     *,
     codes: Tensor,
+    real: Tensor | None = None,
     diversity: Diversity | None = None,
 ) -> GeneratorValues:
     """Change the generator so that the discriminator takes the images of `codes` for real.
 
     The discriminator gets no gradient.
 
+    Args:
+        codes: `(N, ...)`, as drawn, on the CPU.
+        real: float images `(N, C, H, W)` in [-1, 1], for losses that compare scores (`losses.ComparesScores`); others do
+            not look at them.
+        diversity: what is added to the adversarial loss.
     Raises:
-        TrainingError: the loss is not finite; the generator is as it was before.
+        TrainingError: the loss is not finite, and the generator is as it was before; or it compares scores, and there is
+            nothing real.
     """
-    adversarial = loss.generator(discriminator(generator.images(codes)).flatten())
+    adversarial = _generator_loss(loss, discriminator, generator.images(codes), real)
     if diversity is None:
         value = float(adversarial.detach())
         _require_finite("generator", value)
@@ -143,6 +150,19 @@ def generator_step(
     _require_finite("block diversity", spread_value)
     _descend(adversarial + diversity.weight * spread, optimizer)
     return GeneratorValues(value, spread_value)
+
+
+def _generator_loss(loss: Loss, discriminator: nn.Module, fake: Tensor, real: Tensor | None) -> Tensor:
+    """What the generator's images `fake` cost it."""
+    if not isinstance(loss, ComparesScores):
+        return loss.generator(discriminator(fake).flatten())
+    if real is None:
+        raise TrainingError(
+            f"{type(loss).__name__} compares the scores of fake images with those of real ones; pass real=…."
+        )
+    with torch.no_grad():
+        real_scores = discriminator(real).flatten()
+    return loss.generator_against(real_scores, discriminator(fake).flatten())
 
 
 def _descend(total: Tensor, optimizer: torch.optim.Optimizer) -> None:

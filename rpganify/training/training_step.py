@@ -59,6 +59,7 @@ class TrainingStep:
                 self._loss,
                 state.generator_adam,
                 codes=self._codes(state),
+                real=real,
                 diversity=self._diversity(state),
             )
         except TrainingError as error:

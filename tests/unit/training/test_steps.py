@@ -153,3 +153,41 @@ def test_parameters_that_are_not_trainable_stay_as_they_are():
 def test_a_network_without_trainable_parameters_is_refused():
     with pytest.raises(TrainingError, match="The discriminator has no trainable parameter"):
         TrainingState.initial(seeded(TinyPaths), seeded(Critic).requires_grad_(False), TrainConfig())
+
+
+class Comparing:
+    """A loss whose generator wants fake images to score as the real ones do."""
+
+    wants_spectral_norm = False
+
+    def discriminator(self, real_scores, fake_scores):
+        return Hinge().discriminator(real_scores, fake_scores)
+
+    def generator(self, fake_scores):
+        raise AssertionError("there are real scores to compare with")
+
+    def generator_against(self, real_scores, fake_scores):
+        self.real_scores = real_scores
+        return (fake_scores.mean() - real_scores.mean()).square()
+
+    def penalty(self, discriminator, real, fake, generator):
+        return None
+
+
+def test_a_loss_that_compares_scores_is_given_those_of_the_real_images_without_gradient():
+    state, loss = fresh_state(), Comparing()
+    with torch.no_grad():
+        real = state.discriminator(ARGUMENTS["real"])
+        fake = state.discriminator(state.generator.images(ARGUMENTS["codes"]))
+    values = generator_step(state.generator, state.discriminator, loss, state.generator_adam, **ARGUMENTS)
+    assert torch.equal(loss.real_scores, real) and not loss.real_scores.requires_grad
+    assert values.loss == pytest.approx(float((fake.mean() - real.mean()).square()))
+    assert all(parameter.grad is None for parameter in state.discriminator.parameters())
+
+
+def test_a_loss_that_compares_scores_needs_something_to_compare_with():
+    state = fresh_state()
+    with pytest.raises(TrainingError, match=r"Comparing compares the scores of fake .* real ones; pass real=…"):
+        generator_step(
+            state.generator, state.discriminator, Comparing(), state.generator_adam, codes=ARGUMENTS["codes"]
+        )

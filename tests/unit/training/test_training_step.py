@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from rpganify.data.images import to_float
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge
 from rpganify.training.order import DataOrder
@@ -80,3 +81,21 @@ def test_the_times_of_a_step_add_up_to_its_speed():
     assert min(metrics.data_s, metrics.discriminator_s, metrics.generator_s) > 0
     total = metrics.data_s + metrics.discriminator_s + metrics.generator_s
     assert metrics.images_per_s == pytest.approx(16 / total, rel=1e-6)
+
+
+def test_a_loss_that_compares_scores_sees_the_last_real_images_of_the_discriminator_s_steps():
+    class Comparing(Watched):
+        def generator_against(self, real_scores, fake_scores):
+            self.order.append("generator")
+            self.real_scores = real_scores
+            return Hinge().generator(fake_scores)
+
+    loss = Comparing()
+    state, step = step_with(loss, d_steps=2, seed=5)
+    state.discriminator.eval()
+    step(state)
+    last = digits(50).images(DataOrder(50, 5).indices(8, 8))
+    with torch.no_grad():
+        expected = state.discriminator(to_float(last)).flatten()
+    assert loss.order == ["discriminator"] * 2 + ["generator"]
+    assert torch.allclose(loss.real_scores, expected)
