@@ -4,98 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from rpganify.conversion.converting import Inspection, convert_inspected, inspect_generator
-from rpganify.conversion.inputs import call_forward, value_of
 from rpganify.entries import Architecture, DiscriminatorEntry
 from rpganify.modelfile import load_model, save_model
 from rpganify.registry import Registry, default_registry, resolve
 from rpganify.routing.generator import RandomPathGenerator
-from rpganify.structure import at_location, leaves_with_location, map_leaves
 from rpganify.surgery.extract import extract
 from rpganify.testing.laws import is_finite, require, require_close, shown, working
+from rpganify.testing.subject import Subject, inspected
 from rpganify.training.randomness import seeded_globals
 
 _NUM_BLOCKS = 2
 _BATCH = 4
 # float32 sums in another order; an untrained generator amplifies rounding.
 _TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """An architecture under examination.
-
-    Args:
-        entry: what was registered.
-        options: keywords of its factory.
-        generator: built under seed 0, in eval mode.
-        inspection: that generator, traced.
-    """
-
-    entry: Architecture
-    options: Mapping[str, Any]
-    generator: nn.Module
-    inspection: Inspection
-
-    def converted(self, num_blocks: int) -> RandomPathGenerator:
-        """The generator with that many blocks in each of its natural buckets, in eval mode."""
-        name = self.entry.name
-        with working(
-            f"{name} converted",
-            expected=f"the natural buckets {', '.join(self.entry.buckets)} to become a model",
-            repair=f"`rpganify inspect {name}` lists the layers that `buckets` may name.",
-        ):
-            plan = self.inspection.plan(list(self.entry.buckets), num_blocks)
-            made = convert_inspected(
-                self.generator,
-                self.inspection,
-                plan,
-                factory=lambda seed: _build(self.entry, self.options, seed),
-                provenance={"architecture": name},
-            )
-        return made.model.eval()
-
-    def conditions(self, count: int) -> dict[str, Tensor]:
-        """Examples of the inputs beside the latent, by name."""
-        arguments, specs = self.inspection.example.at_batch(count), self.inspection.blueprint.inputs
-        return {spec.name: value_of(arguments, spec) for spec in specs if not spec.is_latent}
-
-    def images_of(self, generator: nn.Module, z: Tensor) -> Tensor:
-        """What a plain generator makes of latents `(N, *latent)`, its own noise drawn under seed 0."""
-        blueprint, arguments = self.inspection.blueprint, self.inspection.example.at_batch(len(z))
-        latent = blueprint.latent
-        places = iter([location for location, _ in leaves_with_location(arguments[latent.argument])])
-        arguments[latent.argument] = map_leaves(
-            arguments[latent.argument], lambda leaf: z if next(places) == latent.location else leaf
-        )
-        with torch.no_grad(), seeded_globals(0):
-            images = at_location(call_forward(generator, arguments), blueprint.image_location)
-        assert isinstance(images, Tensor)
-        return images.reshape(-1, *blueprint.image_shape)
-
-    def images_along(self, model: RandomPathGenerator, paths: Tensor) -> Tensor:
-        """What a converted one makes of paths, its own noise drawn under seed 0."""
-        with torch.no_grad(), seeded_globals(0):
-            return model.images(paths, None, **self.conditions(len(paths)))
-
-    @property
-    def draws_noise(self) -> bool:
-        """Whether forward itself draws: its images are then others in a batch than alone."""
-        arguments = self.inspection.example.at_batch(2)
-        made = []
-        for seed in (0, 1):
-            with torch.no_grad(), seeded_globals(seed):
-                made.append(
-                    at_location(call_forward(self.generator, arguments), self.inspection.blueprint.image_location)
-                )
-        return not torch.equal(*made)
 
 
 def check_architecture(
@@ -129,7 +55,7 @@ def check_architecture(
     Example:
         check_architecture(Architecture("tiny", "two layers", Tiny, (16,), ("fc1", "fc2"), "mlp"))
     """
-    subject = _inspected(entry, dict(options or {}))
+    subject = inspected(entry, dict(options or {}))
     _check_images(subject)
     _check_one_block(subject)
     model = subject.converted(_NUM_BLOCKS)
@@ -141,55 +67,7 @@ def check_architecture(
     _check_discriminator(subject, dict(discriminator_options or {}), registry or default_registry())
 
 
-def _build(entry: Architecture, options: Mapping[str, Any], seed: int) -> nn.Module:
-    with (
-        working(
-            entry.name,
-            expected=f"its factory to make a generator of {dict(options) or 'no arguments'}",
-            repair="Every argument has a default: `rpganify convert NAME` passes only what follows --arg.",
-        ),
-        seeded_globals(seed),
-    ):
-        generator = resolve(entry.factory)(**options)
-    require(
-        isinstance(generator, nn.Module),
-        entry.name,
-        expected="its factory to return an nn.Module",
-        found=shown(generator),
-        repair="Return the generator itself.",
-    )
-    assert isinstance(generator, nn.Module)
-    return generator
-
-
-def _inspected(entry: Architecture, options: Mapping[str, Any]) -> _Subject:
-    generator, again, other = (_build(entry, options, seed) for seed in (0, 0, 1))
-    states = [module.state_dict() for module in (generator, again, other)]
-    require(
-        all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items()),
-        entry.name,
-        expected="the same weights under the same seed",
-        found="others",
-        repair="Draw initial weights from torch's, numpy's or Python's global generator only.",
-    )
-    require(
-        any(not torch.equal(tensor, states[2][name]) for name, tensor in states[0].items()),
-        entry.name,
-        expected="other weights under another seed, as fresh blocks need them",
-        found="the same",
-        repair="Seed nothing in the factory.",
-    )
-    shape = ", ".join(map(str, entry.latent))
-    with working(
-        entry.name,
-        expected=f"a forward pass that takes the entry's latent, (N, {shape}), and can be recorded",
-        repair=f"`latent` in the entry is the shape without the batch axis; `rpganify inspect {entry.name}` traces it too.",
-    ):
-        inspection = inspect_generator(generator, "x".join(map(str, entry.latent)))
-    return _Subject(entry, options, generator.eval(), inspection)
-
-
-def _check_images(subject: _Subject) -> None:
+def _check_images(subject: Subject) -> None:
     name, shape = subject.entry.name, subject.inspection.blueprint.image_shape
     z = torch.randn(_BATCH, *subject.entry.latent, generator=torch.Generator().manual_seed(0))
     images = subject.images_of(subject.generator, z)
@@ -213,7 +91,7 @@ def _check_images(subject: _Subject) -> None:
     )
 
 
-def _check_one_block(subject: _Subject) -> None:
+def _check_one_block(subject: Subject) -> None:
     model = subject.converted(1)
     z = torch.randn(1, *subject.entry.latent, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -228,7 +106,7 @@ def _check_one_block(subject: _Subject) -> None:
     )
 
 
-def _check_buckets(subject: _Subject, model: RandomPathGenerator) -> None:
+def _check_buckets(subject: Subject, model: RandomPathGenerator) -> None:
     first = torch.zeros(1, model.paths.num_buckets, dtype=torch.int64)
     plain = subject.images_along(model, first)
     for index, bucket in enumerate(model.plan.buckets):
@@ -243,7 +121,7 @@ def _check_buckets(subject: _Subject, model: RandomPathGenerator) -> None:
         )
 
 
-def _check_samples(subject: _Subject, model: RandomPathGenerator) -> None:
+def _check_samples(subject: Subject, model: RandomPathGenerator) -> None:
     if subject.draws_noise:
         return
     paths = model.paths.sample(_BATCH, generator=torch.Generator().manual_seed(2))
@@ -257,7 +135,7 @@ def _check_samples(subject: _Subject, model: RandomPathGenerator) -> None:
     )
 
 
-def _check_extract(subject: _Subject, model: RandomPathGenerator) -> None:
+def _check_extract(subject: Subject, model: RandomPathGenerator) -> None:
     path = model.paths.sample(1, generator=torch.Generator().manual_seed(3))
     plain = extract(model, path[0]).eval()
     require_close(
@@ -270,7 +148,7 @@ def _check_extract(subject: _Subject, model: RandomPathGenerator) -> None:
     )
 
 
-def _check_file(subject: _Subject, model: RandomPathGenerator) -> None:
+def _check_file(subject: Subject, model: RandomPathGenerator) -> None:
     name, paths = subject.entry.name, model.paths.sample(_BATCH, generator=torch.Generator().manual_seed(4))
     before = subject.images_along(model, paths)
     with tempfile.TemporaryDirectory() as folder:
@@ -290,7 +168,7 @@ def _check_file(subject: _Subject, model: RandomPathGenerator) -> None:
         )
 
 
-def _check_gradients(subject: _Subject, model: RandomPathGenerator) -> None:
+def _check_gradients(subject: Subject, model: RandomPathGenerator) -> None:
     name, paths = subject.entry.name, model.paths.sample(4 * _BATCH, generator=torch.Generator().manual_seed(5))
     model.train()
     with seeded_globals(0):
@@ -319,7 +197,7 @@ def _check_gradients(subject: _Subject, model: RandomPathGenerator) -> None:
     model.eval()
 
 
-def _check_discriminator(subject: _Subject, options: Mapping[str, Any], registry: Registry) -> None:
+def _check_discriminator(subject: Subject, options: Mapping[str, Any], registry: Registry) -> None:
     name, wanted = subject.entry.name, subject.entry.discriminator
     shape = tuple(subject.inspection.blueprint.image_shape)
     with working(

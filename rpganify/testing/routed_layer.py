@@ -124,7 +124,7 @@ def _check_samples(
         some = _part(inputs, slice(0, count))
         result = _call(subject, kind, tensors, some, False)
         oracle = torch.cat(
-            [_run(plain.eval(), tensors, _part(inputs, slice(index, index + 1))) for index in range(count)]
+            [_run(plain.eval(), tensors, _part(some, slice(index, index + 1))) for index in range(count)]
         )
         require_close(
             subject,
