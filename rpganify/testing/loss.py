@@ -10,7 +10,7 @@ from torch import Tensor
 from rpganify.testing.laws import is_finite, name_of, require, require_close, shown, working
 from rpganify.testing.penalty import check_penalty
 from rpganify.testing.watching import untouched_randomness
-from rpganify.training.losses import Loss
+from rpganify.training.losses import ComparesScores, Loss
 
 
 def check_loss(loss: Loss) -> None:
@@ -20,7 +20,8 @@ def check_loss(loss: Loss) -> None:
 
     - every term is one finite number, at scores of ±50 too, where a logarithm of a sigmoid overflows;
     - descending `discriminator` raises real scores and lowers fake ones while they are the wrong way round, and tells
-      apart images that a linear discriminator can tell apart; descending `generator` raises low fake scores;
+      apart images that a linear discriminator can tell apart; descending `generator`, or `generator_against` of a loss
+      that compares scores, raises low fake scores;
     - a batch twice over costs what it costs once: means, not sums;
     - the same scores cost the same, and only `penalty` draws random numbers, from its own generator;
     - the penalty, if there is one, has the gradient that finite differences give (what `create_graph=True` is for),
@@ -44,7 +45,7 @@ def check_loss(loss: Loss) -> None:
 
 
 def _check_members(name: str, loss: Loss) -> None:
-    for member in ("discriminator", "generator", "penalty"):
+    for member in ("discriminator", _generator_method(loss), "penalty"):
         require(
             callable(getattr(loss, member, None)),
             name,
@@ -65,7 +66,7 @@ def _terms(name: str, loss: Loss, real: Tensor, fake: Tensor) -> dict[str, Tenso
     """Both terms, each checked to be one finite number that depends on its scores."""
     calls: dict[str, Callable[[], Tensor]] = {
         f"{name}.discriminator": lambda: loss.discriminator(real, fake),
-        f"{name}.generator": lambda: loss.generator(fake),
+        f"{name}.{_generator_method(loss)}": lambda: _generator_term(loss, real, fake),
     }
     terms: dict[str, Tensor] = {}
     for subject, call in calls.items():
@@ -90,6 +91,18 @@ def _terms(name: str, loss: Loss, real: Tensor, fake: Tensor) -> dict[str, Tenso
         )
         terms[subject] = term
     return terms
+
+
+def _generator_method(loss: Loss) -> str:
+    """The method that trains the generator."""
+    return "generator_against" if isinstance(loss, ComparesScores) else "generator"
+
+
+def _generator_term(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
+    """What it costs the generator, as a training asks for it."""
+    if isinstance(loss, ComparesScores):
+        return loss.generator_against(real.detach(), fake)
+    return loss.generator(fake)
 
 
 def _check_values(name: str, loss: Loss) -> None:
@@ -137,8 +150,8 @@ def _check_signs(name: str, loss: Loss) -> None:
         found=f"a gradient of {float(for_fake.sum()):+.3g}",
         repair='A higher score says "real", and the discriminator minimises: turn the sign of the fake term.',
     )
-    subject, fake = f"{name}.generator", _scores(-0.5, seed=2)
-    (for_fake,) = _gradients(subject, loss.generator(fake), [fake])
+    subject, real, fake = f"{name}.{_generator_method(loss)}", _scores(0.5, seed=1), _scores(-0.5, seed=2)
+    (for_fake,) = _gradients(subject, _generator_term(loss, real, fake), [fake])
     require(
         bool(for_fake.sum() < 0),
         subject,

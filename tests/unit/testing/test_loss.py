@@ -38,7 +38,22 @@ def test_every_built_in_loss_passes(entry):
     check_loss(resolve(entry.factory)())
 
 
-@pytest.mark.parametrize("loss", [LeastSquares(), WithGradientPenalty()])
+class Relativistic:
+    """How much more real the real images look than the fake ones; it has no term of fake scores alone."""
+
+    wants_spectral_norm = True
+
+    def discriminator(self, real_scores, fake_scores):
+        return functional.softplus(fake_scores - real_scores).mean()
+
+    def generator_against(self, real_scores, fake_scores):
+        return functional.softplus(real_scores - fake_scores).mean()
+
+    def penalty(self, discriminator, real, fake, generator):
+        return None
+
+
+@pytest.mark.parametrize("loss", [LeastSquares(), WithGradientPenalty(), Relativistic()])
 def test_a_strangers_correct_loss_passes(loss):
     check_loss(loss)
 
@@ -97,6 +112,11 @@ class Ageing(LeastSquares):
         return (fake_scores - 1).square().mean() * self.calls
 
 
+class RelativisticUpsideDown(Relativistic):
+    def generator_against(self, real_scores, fake_scores):
+        return self.discriminator(real_scores, fake_scores)
+
+
 class Detached(LeastSquares):
     def generator(self, fake_scores):
         return (fake_scores.detach() - 1).square().mean()
@@ -126,6 +146,10 @@ class TakesPairs(LeastSquares):
         (NaiveCrossEntropy, r"discriminator: expected a finite cost at scores of .*50.*got inf\. .*softplus"),
         (Smoothed, r"discriminator: expected the global random states to stay.*got another state of torch\."),
         (Ageing, r"generator: expected the same scores to cost the same; got .*, then .*depend on its arguments"),
+        (
+            RelativisticUpsideDown,
+            r"generator_against: expected .*raise the scores of fake images.*got a gradient of \+",
+        ),
         (Detached, r"generator: expected a cost that depends on the scores; got one without a gradient.*detach"),
         (WithoutWish, r"expected `wants_spectral_norm` to be True or False; got None.*into the class"),
         (TakesPairs, r"discriminator: expected a number; got TypeError: .*'labels'\. It is called with scores"),
