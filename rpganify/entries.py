@@ -121,19 +121,20 @@ class ReplicationEntry:
     It is called as `make(values, fresh, generator)`: the tensor of the generator as given; the same tensor of a
     generator that was built anew, or None where there is no building it; and a seeded CPU `torch.Generator`, the only
     source of chance to use. It returns a tensor of the shape and type of `values`, which it leaves as they are. It is
-    asked for every parameter; for a buffer only where there is a fresh one, and without one the block has a copy.
+    asked for every parameter, and where there is a fresh tensor for buffers too; other buffers, and counters, are copied.
 
     Args:
         name: what follows `--init`.
         help: one line for `rpganify plugins`.
         factory: takes nothing.
-        builds_anew: whether the generator is built anew for each block where it can be, which takes time.
+        builds_anew: whether it wants `fresh`: the generator is built anew for each block where it can be, which takes
+            time. Without it `fresh` is None.
     """
 
     name: str
     help: str
     factory: Factory
-    builds_anew: bool = True
+    builds_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def jitter() -> Replication:
     """The values as given, with normal noise of a tenth of their spread."""
 
     def make(values: Tensor, fresh: Tensor | None, generator: torch.Generator) -> Tensor:
-        if not values.is_floating_point():
+        if not values.is_floating_point() or not values.numel():
             return values
         noise = torch.randn(values.shape, generator=generator, dtype=values.dtype)
         return values + JITTER * _spread(values) * noise

@@ -10,7 +10,9 @@ def rpganify_replications() -> list[ReplicationEntry]:
     """What `--init` names."""
     newborn = "rpganify.conversion.newborn"
     return [
-        ReplicationEntry("fresh", "the author's initialisation, run again for each block", f"{newborn}:fresh"),
-        ReplicationEntry("copy", "each block as the generator is", f"{newborn}:copy", builds_anew=False),
-        ReplicationEntry("jitter", "copies with normal noise of 0.1 std", f"{newborn}:jitter", builds_anew=False),
+        ReplicationEntry(
+            "fresh", "the author's initialisation, run again for each block", f"{newborn}:fresh", builds_anew=True
+        ),
+        ReplicationEntry("copy", "each block as the generator is", f"{newborn}:copy"),
+        ReplicationEntry("jitter", "copies with normal noise of 0.1 std", f"{newborn}:jitter"),
     ]

@@ -97,8 +97,12 @@ def fill_blocks(
                     continue
                 values, fresh = source[name], None if anew is None else _same_tensor(name, source[name], anew)
                 # Running statistics and the like are no weights: another value of theirs is no other block.
-                is_made = fresh is not None or model.blueprint.tensors[name].role == "parameter"
-                targets[name][block].copy_(replication(name, values, fresh, draws) if is_made else values)
+                is_asked = fresh is not None or model.blueprint.tensors[name].role == "parameter"
+                if is_asked and (values.is_floating_point() or values.is_complex()):
+                    made = replication(name, values, fresh, draws)
+                else:
+                    made = values if fresh is None else fresh
+                targets[name][block].copy_(made)
         model.Z.copy_(torch.randn(model.Z.shape, generator=draws))
 
 

@@ -114,7 +114,8 @@ def pt2_writer() -> Writer:
         latents = latent.expand(2, *latent.shape[1:]).contiguous()
         try:
             program = torch.export.export(module, (latents,), dynamic_shapes=({0: batch},))
-            torch.export.save(program, target)
+            with target.open("wb") as file:  # a path would have to end in .pt2
+                torch.export.save(program, file)
         except (OSError, RpganifyError):
             raise
         except Exception as error:

@@ -10,6 +10,7 @@ from torch import nn
 
 from rpganify.analysis.analyzer import AnalysisContext
 from rpganify.analysis.bucket_distances import draw_blocks
+from rpganify.analysis.distances import ColourDistance
 from rpganify.analysis.diversity import Diversity
 from rpganify.analysis.features import PixelFeatures
 from rpganify.errors import AnalysisError
@@ -217,3 +218,46 @@ def test_every_case_is_drawn_and_written(num_blocks: tuple[int, ...], factors: t
     write_reports([report], tmp_path, title="m")
     assert json.loads((tmp_path / "diversity.json").read_text())["provenance"]["num_paths"] == 5
     assert (tmp_path / "diversity-bars.png").stat().st_size > 5000
+
+
+class Brightness:
+    """A stranger's distance."""
+
+    key, title, parts = "brightness", "Brightness", ("brightness",)
+
+    def describe(self, images: torch.Tensor) -> torch.Tensor:
+        return images.double().flatten(1).mean(dim=1)
+
+    def pairs(self, described: torch.Tensor) -> torch.Tensor:
+        return (described[:, :, None] - described[:, None, :]).abs()[..., None]
+
+
+def test_a_stranger_s_distance_is_measured_shown_and_defined():
+    model = SyntheticGenerator((4, 4), ("ground", "position"), (3, 8, 8)).eval()
+    report = analyze(model, 5, distances=(Brightness(), ColourDistance(3)))
+    headings = [c.name for c in report.table("buckets").columns]
+    assert "D brightness" in headings and "D colour" in headings and "D semantic" not in headings
+    assert "Brightness: as the plugin that offers this distance defines it" in report.definition
+    assert "Hellinger" in report.definition and "Semantics" not in report.definition + " ".join(report.notes)
+    assert report.provenance["distances"] == ["Brightness", "Colour (Hellinger)"]
+
+
+def test_two_distances_of_one_word_are_refused():
+    with pytest.raises(
+        AnalysisError, match=r"Brightness, Brightness are both called 'brightness'.*one after the other"
+    ):
+        analyze(SyntheticGenerator((2,), ("ground",), (1, 8, 8)).eval(), 2, distances=(Brightness(), Brightness()))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "found"),
+    [
+        (lambda described: torch.zeros(1), r"shape \(1,\)"),
+        (lambda described: torch.full((*described.shape, described.shape[1], 1), torch.nan), "values that are NaN"),
+    ],
+)
+def test_a_distance_of_another_shape_or_without_a_value_is_refused(pairs, found):
+    wrong = Brightness()
+    wrong.pairs = pairs
+    with pytest.raises(AnalysisError, match=rf"image distance 'Brightness' gave {found}.*Correct the plugin"):
+        analyze(SyntheticGenerator((3,), ("ground",), (1, 8, 8)).eval(), 2, distances=(wrong,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +12,14 @@ from torch import Tensor, nn
 
 import rpganify
 from rpganify.conversion.newborn import JITTER
-from rpganify.errors import ConversionError
+from rpganify.entries import ReplicationEntry
+from rpganify.errors import ConversionError, RegistryError
+from rpganify.hookspecs import hookimpl
+from rpganify.registry import Registry
 from rpganify.routing.generator import RandomPathGenerator
 from tests.generators.case import LATENT, image
+
+Offer = Callable[..., None]
 
 
 class Generator(nn.Module):
@@ -132,3 +139,71 @@ def test_blocks_are_leaves_that_train_as_the_author_wants(trained: Generator) ->
     model = wrap(trained, "jitter")
     assert {name for name, p in model.named_parameters() if not p.requires_grad} == {"fc.bias"}
     assert all(parameter.is_leaf for parameter in model.parameters())
+
+
+@pytest.fixture
+def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
+    """Registers a replication under the name `mine` for this test."""
+
+    def put(make: Callable[[Tensor, Tensor | None, torch.Generator], Any], **options: bool) -> None:
+        registry, module = Registry(), types.ModuleType("stranger")
+        entry = ReplicationEntry("mine", "a test's", lambda: make, **options)
+        module.rpganify_replications = hookimpl(lambda: [entry])  # type: ignore[attr-defined]
+        registry.register(module)
+        monkeypatch.setattr("rpganify.conversion.replication.default_registry", lambda: registry)
+
+    return put
+
+
+def test_a_plugin_s_replication_makes_the_blocks_of_what_it_is_given(trained: Generator, offer: Offer) -> None:
+    offer(lambda values, fresh, generator: values if fresh is None else (values + fresh) / 2, builds_anew=True)
+    model = wrap(trained, "mine", factory=build, seed=10)
+    assert model.plan.init == "mine"
+    stack = model.get_parameter("fc.weight").detach()
+    for block in range(1, len(stack)):
+        assert torch.equal(stack[block], (trained.fc.weight + build(10 + block).fc.weight) / 2)
+
+
+def test_a_replication_that_builds_nothing_anew_is_not_asked_about_buffers(trained: Generator, offer: Offer) -> None:
+    built = []
+    offer(lambda values, fresh, generator: values * 2)
+    model = wrap(trained, "mine", factory=lambda seed: built.append(seed))
+    assert built == []
+    assert torch.equal(model.get_parameter("fc.weight")[1], trained.fc.weight * 2)
+    assert torch.equal(model.get_buffer("norm.running_var")[1], trained.norm.running_var)
+
+
+def test_a_replication_that_writes_in_place_does_not_reach_the_generator(trained: Generator, offer: Offer) -> None:
+    before = {name: values.clone() for name, values in trained.state_dict().items()}
+    offer(lambda values, fresh, generator: values.zero_())
+    model = wrap(trained, "mine")
+    assert all(torch.equal(values, before[name]) for name, values in trained.state_dict().items())
+    assert not torch.equal(model.get_parameter("fc.weight")[0], model.get_parameter("fc.weight")[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda values, fresh, generator: values.flatten()[:1], r"torch\.float32 \(1,\)"),
+        (lambda values, fresh, generator: values.double(), r"torch\.float64 \(32, 6\)"),
+        (lambda values, fresh, generator: None, "a NoneType"),
+    ],
+)
+def test_a_replication_that_makes_another_shape_or_type_is_refused(
+    trained: Generator, offer: Offer, make: Any, found: str
+) -> None:
+    offer(make)
+    message = rf"replication 'mine' of the plugin stranger made {found} of the tensor 'fc\.weight'.*float32 \(32, 6\)"
+    with pytest.raises(ConversionError, match=message):
+        wrap(trained, "mine")
+
+
+def test_an_unknown_replication_is_refused_before_the_generator_is_run() -> None:
+    class NeverRun(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            raise AssertionError("it was run")
+
+    with pytest.raises(
+        RegistryError, match=r"no replication 'jiter'\. Did you mean 'jitter'\?.*are: copy, fresh, jitter"
+    ):
+        rpganify.wrap(NeverRun(), init="jiter")

@@ -1,0 +1,54 @@
+"""The built-in callback `csv`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from rpganify.errors import TrainingError
+from rpganify.training.config import TrainConfig
+from rpganify.training.losses import Hinge
+from rpganify.training.metrics_table import MetricsTable, open_table
+from rpganify.training.trainer import Trainer
+from tests.unit.training.fakes import Critic, TinyPaths, digits, seeded
+
+
+def trainer(run: Path, steps: int, name: str = "metrics.csv") -> Trainer:
+    config = TrainConfig(steps=steps, batch_size=4, num_samples=4, checkpoint_every=2)
+    return Trainer(
+        seeded(TinyPaths), seeded(Critic), Hinge(), digits(20), config, run=run, callbacks=[MetricsTable(name)]
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_holds_what_the_metrics_file_holds(tmp_path: Path) -> None:
+    trainer(tmp_path / "run", 3).run()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    expected = [{key: "" if value is None else str(value) for key, value in line.items()} for line in lines]
+    assert rows(tmp_path / "run" / "metrics.csv") == expected
+    assert len(expected) == 3
+
+
+def test_a_resumed_training_goes_on_where_it_stands_and_repeats_no_step(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trainer(run, 2).run()
+    with (run / "metrics.csv").open("a") as file:
+        file.write("3,0.5,0.5,0.5,0.5,,,1,1,1,1\r\n4,0.5,0")  # steps after the checkpoint, one cut short by a crash
+    trainer(run, 4).resume()
+    assert [row["step"] for row in rows(run / "metrics.csv")] == ["1", "2", "3", "4"]
+    assert rows(run / "metrics.csv")[2]["discriminator_loss"] != "0.5"
+
+
+def test_the_file_can_be_named_and_stays_in_the_run(tmp_path: Path) -> None:
+    trainer(tmp_path / "run", 1, "losses.csv").run()
+    assert len(rows(tmp_path / "run" / "losses.csv")) == 1
+    for name in ("../losses.csv", "a/b.csv", ".."):
+        with pytest.raises(TrainingError, match="writes into the run's folder and takes a file's name"):
+            open_table(name)
