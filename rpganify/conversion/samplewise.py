@@ -75,8 +75,9 @@ class SamplewiseOperations:
             return False
         if name in _ELEMENTWISE:
             return all(_lies_along(operand, node) for operand in node.all_input_nodes)
+        given = node.args[0] if node.args else node.kwargs.get("input")
         return name in _SPATIAL and all(
-            operand is node.args[0] or ("shape" in operand.meta and not carries_batch(operand))
+            operand is given or ("shape" in operand.meta and not carries_batch(operand))
             for operand in node.all_input_nodes
         )
 

@@ -18,7 +18,7 @@ from rpganify.conversion.samplewise import SamplewiseOperations, values_per_samp
 from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.program import Program
 from rpganify.routing.region import RoutedCall
-from rpganify.routing.segment import Kind, RoutedSegment, SegmentSize, call_layer
+from rpganify.routing.segment import Kind, RoutedSegment, SegmentContent, call_layer
 
 
 class Segment:
@@ -208,7 +208,7 @@ def build_segment(
     graph.output(results if len(results) > 1 else results[0])
     graph.lint()
     kinds = [_kind(operand, block_values) for operand in operands]
-    return RoutedSegment(Program(graph), kinds, calls, _size(segment, layer_configs)), list(operands)
+    return RoutedSegment(Program(graph), kinds, calls, _content(segment, layer_configs)), list(operands)
 
 
 def _kind(operand: fx.Node | str, block_values: Mapping[fx.Node, int]) -> Kind:
@@ -219,7 +219,10 @@ def _kind(operand: fx.Node | str, block_values: Mapping[fx.Node, int]) -> Kind:
     return "batch" if carries_batch(operand) else "as it is"
 
 
-def _size(segment: Segment, layer_configs: Mapping[str, LayerConfig]) -> SegmentSize:
-    largest = max(values_per_sample(node) for node in segment.nodes)
-    kinds = [layer_configs[str(node.target)].kind for node in segment.nodes if node.op == "call_module"]
-    return SegmentSize(largest, len(segment.nodes), "Conv2d" in kinds)
+def _content(segment: Segment, layer_configs: Mapping[str, LayerConfig]) -> SegmentContent:
+    layers = tuple(
+        (layer_configs[str(node.target)], tuple(size for _, size in node.all_input_nodes[0].meta["shape"][1:]))
+        for node in segment.nodes
+        if node.op == "call_module"
+    )
+    return SegmentContent(layers, max(map(values_per_sample, segment.nodes)), len(segment.nodes))

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from rpganify.errors import PathError
 from rpganify.routing.blueprint import LayerConfig
-from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, Route, by_block, rows_of
+from rpganify.routing.kernels import KERNELS, choose_kernel
+from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, Route, by_block, in_order, rearranged, rows_of
 
 # One block's call: samples (n, ...), that block's tensors by name, whether in train mode -> (n, ...).
 BlockCall = Callable[[Tensor, Mapping[str, Tensor], bool], Tensor]
@@ -27,7 +28,7 @@ class RoutedLayer(nn.Module):
 
     def __init__(self, layer: LayerConfig, num_blocks: int, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.kind, self.config, self.num_blocks = layer.kind, dict(layer.config), num_blocks
+        self.layer, self.num_blocks = LayerConfig(layer.kind, dict(layer.config)), num_blocks
         self._call = _block_call(layer)
         for name, tensor in tensors.items():
             if isinstance(tensor, nn.Parameter):
@@ -45,6 +46,12 @@ class RoutedLayer(nn.Module):
             x: `(N, ...)`, or as `batch` says where it carries the samples.
             batch, result: where `x` and the result carry the samples; a layer may be fed tokens, `(N * T, C)`.
         """
+        if len(route.counts) > 1 and batch == result == SAMPLES_FIRST:
+            kernel = KERNELS.get(choose_kernel(self.layer, tuple(x.shape[1:]), x.device.type))
+            if kernel is not None:
+                tensors = {name: tensor for name, tensor in self._parameters.items() if tensor is not None}
+                sorted_result = kernel(self.layer, in_order(route), rearranged(x, route.order), tensors)
+                return rearranged(sorted_result, route.inverse)
         rows = {name: rows_of(tensor, route) for name, tensor in self._parameters.items() if tensor is not None}
         buffers = {name: tensor for name, tensor in self._buffers.items() if tensor is not None}
 
@@ -62,11 +69,11 @@ class RoutedLayer(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._call = _block_call(LayerConfig(self.kind, self.config))
+        self._call = _block_call(self.layer)
 
     def extra_repr(self) -> str:
-        options = ", ".join(f"{name}={value}" for name, value in self.config.items())
-        return f"{self.kind}, num_blocks={self.num_blocks}, {options}"
+        options = ", ".join(f"{name}={value}" for name, value in self.layer.config.items())
+        return f"{self.layer.kind}, num_blocks={self.num_blocks}, {options}"
 
 
 def _block_call(layer: LayerConfig) -> BlockCall:

@@ -128,7 +128,13 @@ def test_samples_that_meet_the_wrong_block_are_noticed(generator: Plain, monkeyp
     model = rpganify.wrap(generator, blocks=4, init="jitter")
     example = inspected(generator).example
     assert verify_routing(generator, model, example) is not None
-    monkeypatch.setattr(layers, "by_block", lambda route, x, call, *axes: call(x, 0))
+    right = layers.RoutedLayer.forward
+
+    def wrong(layer: layers.RoutedLayer, route: Route, x: Tensor, *axes: BatchAxis) -> Tensor:
+        everything = replace(route, present=route.present[:1], counts=(len(x),), order=None, inverse=None)
+        return right(layer, everything, x, *axes)
+
+    monkeypatch.setattr(layers.RoutedLayer, "forward", wrong)
     with pytest.raises(
         ConversionError, match=r"differs from the original by .* between a batch and its samples one by one"
     ):

@@ -1,0 +1,174 @@
+"""Matrix products of a sorted batch with each block's own matrix, and their derivatives of any order.
+
+Every block's gradient is written into its slice of one tensor: autograd's own way would make one tensor per block and
+then copy them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rpganify.routing.routes import Route
+
+# Matrices up to this size are multiplied in one padded call; above it a call per block reads no more than it needs.
+# Measured on 2 cores: at 128 kB one call is 1.5 times as fast forward and backward, at 2 MB there is no difference.
+_SMALL = 2**18
+# From so many rows and such a length on, a product with a transposed matrix is faster as its transpose.
+_MANY_ROWS, _LONG = 14, 512
+# Rows of the padded batch for each row of the batch, at most.
+_PADDING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The rows of a batch that belong to each matrix.
+
+    Args:
+        num_matrices: matrices in the stack.
+        present: those that have rows, ascending.
+        counts: rows of each one present.
+    """
+
+    num_matrices: int
+    present: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, route: Route, rows_per_sample: int = 1) -> Groups:
+        """The groups of a batch that is in the order of a route."""
+        return cls(route.num_blocks, route.present, tuple(count * rows_per_sample for count in route.counts))
+
+
+def grouped_matmul(x: Tensor, matrices: Tensor, groups: Groups) -> Tensor:
+    """`x[rows of b] @ matrices[b]` for every matrix present.
+
+    Args:
+        x: `(R, K)`, sorted by matrix.
+        matrices: `(num_matrices, K, L)`.
+    Returns:
+        `(R, L)`.
+    """
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):
+        return _applied(x, matrices, groups)
+    if torch.is_autocast_enabled(device) and x.dtype != torch.float64:
+        dtype = torch.get_autocast_dtype(device)
+        x, matrices = x.to(dtype), matrices.to(dtype)
+    with torch.autocast(device, enabled=False):
+        return _applied(x, matrices, groups)
+
+
+def _applied(x: Tensor, matrices: Tensor, groups: Groups) -> Tensor:
+    result = _Matmul.apply(x, matrices, groups)
+    assert isinstance(result, Tensor)
+    return result
+
+
+class _Matmul(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, matrices: Tensor, groups: Groups) -> Tensor:
+        ctx.save_for_backward(x, matrices)
+        ctx.groups = groups
+        if _is_padded(x, matrices, groups):
+            index = _padded_rows(groups, x.device)
+            padded = _pad(x, index).view(groups.num_matrices, -1, x.shape[1])
+            product = torch.bmm(padded, matrices)
+            return product.view(-1, matrices.shape[2]).index_select(0, _kept(index, len(x)))
+        result = x.new_empty(len(x), matrices.shape[2])
+        for block, rows, out in zip(groups.present, x.split(groups.counts), result.split(groups.counts), strict=True):
+            _multiply(rows, matrices[block], out)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x, matrices = ctx.saved_tensors
+        (gradient,) = gradients
+        to_x, to_matrices = ctx.needs_input_grad[:2]
+        return (
+            _Matmul.apply(gradient, matrices.transpose(1, 2), ctx.groups) if to_x else None,
+            _Outer.apply(x, gradient, matrices, ctx.groups) if to_matrices else None,
+            None,
+        )
+
+
+class _Outer(torch.autograd.Function):
+    """`x[rows of b]ᵀ @ y[rows of b]` for every matrix, `(num_matrices, K, L)`, in memory like `like`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, like: Tensor, groups: Groups) -> Tensor:
+        ctx.save_for_backward(x, y)
+        ctx.groups = groups
+        result = torch.empty_like(like)
+        if _is_padded(x, like, groups):
+            index = _padded_rows(groups, x.device)
+            left, right = (_pad(one, index).view(groups.num_matrices, -1, one.shape[1]) for one in (x, y))
+            return torch.bmm(left.transpose(1, 2), right, out=result)
+        _fill_absent(result, groups)
+        for block, left, right in zip(groups.present, x.split(groups.counts), y.split(groups.counts), strict=True):
+            # The result's own rows are written in the order in which they lie.
+            if result.stride(1) < result.stride(2):
+                torch.mm(right.t(), left, out=result[block].t())
+            else:
+                torch.mm(left.t(), right, out=result[block])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x, y = ctx.saved_tensors
+        (gradient,) = gradients
+        to_x, to_y = ctx.needs_input_grad[:2]
+        return (
+            _Matmul.apply(y, gradient.transpose(1, 2), ctx.groups) if to_x else None,
+            _Matmul.apply(x, gradient, ctx.groups) if to_y else None,
+            None,
+            None,
+        )
+
+
+def _multiply(rows: Tensor, matrix: Tensor, out: Tensor) -> None:
+    """`rows @ matrix` into `out`."""
+    if matrix.stride(0) == 1 and len(rows) >= _MANY_ROWS and len(matrix) >= _LONG and not rows.is_cuda:
+        # The other way round: 1.2 to 1.5 times as fast for a linear layer's weights (measured on 2 cores).
+        out.copy_(torch.mm(matrix.t(), rows.t()).t())
+    else:
+        torch.mm(rows, matrix, out=out)
+
+
+def _is_padded(x: Tensor, matrices: Tensor, groups: Groups) -> bool:
+    """Whether one product of padded groups is the faster way; never one that takes much more memory."""
+    rows = max(groups.counts) * groups.num_matrices
+    if rows > _PADDING * len(x):
+        return False
+    return x.is_cuda or matrices[0].numel() * matrices.element_size() <= _SMALL
+
+
+def _padded_rows(groups: Groups, device: torch.device) -> Tensor:
+    """The row of the batch in each place of the padded one, `(num_matrices * most,)`; one past the end for none."""
+    total, most = sum(groups.counts), max(groups.counts)
+    counts = torch.zeros(groups.num_matrices, dtype=torch.int64)
+    counts[list(groups.present)] = torch.tensor(groups.counts)
+    place = torch.arange(most)
+    rows = (counts.cumsum(0) - counts)[:, None] + place
+    return torch.where(place < counts[:, None], rows, total).flatten().to(device, non_blocking=True)
+
+
+def _pad(x: Tensor, index: Tensor) -> Tensor:
+    return torch.cat([x, x.new_zeros(1, x.shape[1])]).index_select(0, index)
+
+
+def _kept(index: Tensor, num_rows: int) -> Tensor:
+    """Where in the padded batch each row of the batch is; found without waiting for a device."""
+    places = torch.empty(num_rows + 1, dtype=torch.int64, device=index.device)
+    places[index] = torch.arange(len(index), device=index.device)
+    return places[:num_rows]
+
+
+def _fill_absent(result: Tensor, groups: Groups) -> None:
+    present = set(groups.present)
+    for block in range(groups.num_matrices):
+        if block not in present:
+            result[block].zero_()
