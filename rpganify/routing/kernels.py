@@ -58,7 +58,7 @@ def choose_kernel(layer: LayerConfig, sample_shape: tuple[int, ...], device: str
     """
     pinned = _pinned.get()
     if pinned != "auto":
-        return pinned if pinned in KERNELS and _applies(pinned, layer, sample_shape) else "by block"
+        return pinned if pinned in KERNELS and _applies(pinned, layer, sample_shape) else "by-block"
     if _applies("gather", layer, sample_shape):
         return "gather"
     if layer.kind == "Linear":
@@ -70,12 +70,12 @@ def choose_kernel(layer: LayerConfig, sample_shape: tuple[int, ...], device: str
         return "matmul"
     if device == "cuda" and _applies("matmul", layer, sample_shape):
         return "matmul"  # a launch per layer, where a call per block would be one per block
-    return "by block"
+    return "by-block"
 
 
 def is_pinned_to_layers() -> bool:
     """Whether a kernel is pinned that takes the whole batch through one layer after the other."""
-    return _pinned.get() not in ("auto", "by block")
+    return _pinned.get() not in ("auto", "by-block")
 
 
 def matmul(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
@@ -167,7 +167,7 @@ def gather(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, Te
 
 
 KERNELS: Mapping[str, Kernel] = {"matmul": matmul, "project": project, "grouped": grouped, "gather": gather}
-KERNEL_NAMES = ("auto", "by block", "layer by layer", *KERNELS)
+KERNEL_NAMES = ("auto", "by-block", "layer-by-layer", *KERNELS)
 _NAMES = ("weight", "bias")
 
 

@@ -85,7 +85,7 @@ class RoutedSegment(nn.Module):
         """Whether it runs block by block on that type of device: where it is long enough, and each of its layers would."""
         if is_pinned_to_layers() or device != "cpu" or self.content.largest < _WORTH_CUTTING:
             return False
-        return all(choose_kernel(layer, shape, device) == "by block" for layer, shape in self.content.layers)
+        return all(choose_kernel(layer, shape, device) == "by-block" for layer, shape in self.content.layers)
 
     def _laid_out(self, x: Tensor) -> Tensor:
         """Convolutions and what stands between them read channels last in one piece; the batch then stays so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rpganify.conversion.converting import Inspection, convert, inspect_generato
 from rpganify.conversion.verification import Verification, verify_recording, verify_routing
 from rpganify.errors import ConversionError
 from rpganify.routing import layers
+from rpganify.routing.routes import BatchAxis, Route
 from tests.generators import CASES
 from tests.generators.case import LATENT, image
 

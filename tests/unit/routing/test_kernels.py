@@ -98,7 +98,7 @@ def test_kernels_agree_under_autocast_as_far_as_its_type_reaches(kernel: str, na
     layer, x = layer.float(), x.detach().float() if x.is_floating_point() else x
     route = in_order(route_samples(BLOCKS[:, None], 0, NUM_BLOCKS))
     results = []
-    for pinned in (kernel, "by block"):
+    for pinned in (kernel, "by-block"):
         with pinned_kernel(pinned), torch.autocast("cpu", torch.bfloat16):
             results.append(layer(route, x))
     scale = float(results[1].detach().abs().max())
@@ -107,7 +107,7 @@ def test_kernels_agree_under_autocast_as_far_as_its_type_reaches(kernel: str, na
 
 def test_an_unknown_kernel_is_refused_with_the_list_of_those_there_are() -> None:
     with (
-        pytest.raises(ConversionError, match=r"There is no kernel 'fastest'\. The kernels are: auto, by block, "),
+        pytest.raises(ConversionError, match=r"There is no kernel 'fastest'\. The kernels are: auto, by-block, "),
         pinned_kernel("fastest"),
     ):
         pass
@@ -115,12 +115,12 @@ def test_an_unknown_kernel_is_refused_with_the_list_of_those_there_are() -> None
 
 def test_a_pinned_kernel_is_forgotten_afterwards_and_passes_over_layers_that_it_cannot_run() -> None:
     config = layer_config(nn.Conv2d(64, 64, 3, padding=1))
-    assert choose_kernel(config, (64, 8, 8), "cpu") == "by block"
+    assert choose_kernel(config, (64, 8, 8), "cpu") == "by-block"
     with pinned_kernel("grouped"):
         assert choose_kernel(config, (64, 8, 8), "cpu") == "grouped"
-        assert choose_kernel(layer_config(nn.Conv2d(4, 4, 3, padding="same")), (4, 8, 8), "cpu") == "by block"
-    assert choose_kernel(config, (64, 8, 8), "cpu") == "by block"
-    assert set(KERNEL_NAMES) == {"auto", "by block", "layer by layer", *KERNELS}
+        assert choose_kernel(layer_config(nn.Conv2d(4, 4, 3, padding="same")), (4, 8, 8), "cpu") == "by-block"
+    assert choose_kernel(config, (64, 8, 8), "cpu") == "by-block"
+    assert set(KERNEL_NAMES) == {"auto", "by-block", "layer-by-layer", *KERNELS}
 
 
 def test_the_choice_follows_the_layers_shape_and_the_device() -> None:
@@ -130,7 +130,7 @@ def test_the_choice_follows_the_layers_shape_and_the_device() -> None:
     first = layer_config(nn.ConvTranspose2d(128, 256, 4))
     assert choose_kernel(first, (128, 1, 1), "cpu") == "matmul"
     later = layer_config(nn.ConvTranspose2d(128, 64, 4, 2, 1))
-    assert choose_kernel(later, (128, 8, 8), "cpu") == "by block"
+    assert choose_kernel(later, (128, 8, 8), "cpu") == "by-block"
     assert choose_kernel(later, (128, 8, 8), "cuda") == "matmul"
 
 
