@@ -38,7 +38,7 @@ def check_callback(factory: Factory) -> None:
     Example:
         check_callback(CsvMetrics)
     """
-    name = name_of(factory) if callable(factory) else factory
+    name = name_of(factory)
     make = resolve(factory)
     with working(name, expected="to be made without arguments", repair="`--callback NAME` passes none."):
         callback = make()

@@ -29,7 +29,7 @@ from rpganify.testing.analyzer import check_analyzer
 from rpganify.testing.architecture import check_architecture
 from rpganify.testing.callback import check_callback
 from rpganify.testing.dataset import check_dataset
-from rpganify.testing.discriminator import check_discriminator
+from rpganify.testing.discriminator import IMAGE_SHAPES, check_discriminator, takes
 from rpganify.testing.distance import check_distance
 from rpganify.testing.export import check_export
 from rpganify.testing.extractor import check_extractor
@@ -37,6 +37,7 @@ from rpganify.testing.laws import BrokenLaw, Unavailable, working
 from rpganify.testing.loss import check_loss
 from rpganify.testing.replication import check_replication
 from rpganify.testing.routed_layer import check_routed_layer
+from rpganify.testing.subject import inspected
 from rpganify.training.randomness import seeded_globals
 
 CHECKS: Mapping[type, Callable[..., None]] = {
@@ -89,7 +90,11 @@ def _loss(entry: Any, registry: Registry, data_root: Path | None) -> None:
 
 
 def _discriminator(entry: Any, registry: Registry, data_root: Path | None) -> None:
-    check_discriminator(entry.factory)
+    shapes = IMAGE_SHAPES
+    if not any(takes(entry.factory, shape) for shape in shapes):
+        shapes = _shapes_judged_by(entry.name, registry)
+    # Its name alone does not say whether comparing the images of a batch is its mistake or its idea.
+    check_discriminator(entry.factory, image_shapes=shapes, mixes_samples=True)
 
 
 def _dataset(entry: Any, registry: Registry, data_root: Path | None) -> None:
@@ -167,6 +172,21 @@ def _made(entry: Entry, **arguments: Any) -> Any:
             return resolve(entry.factory)(**arguments)
         except RpganifyError as error:
             raise Unavailable(f"{entry.name} cannot be checked by its name alone: {error}") from error
+
+
+def _shapes_judged_by(discriminator: str, registry: Registry) -> tuple[tuple[int, ...], ...]:
+    """Shapes of what the architectures make whose discriminator that is.
+
+    Raises:
+        Unavailable: no architecture names it.
+    """
+    entries = [entry for entry in registry.all(Architecture).values() if entry.discriminator == discriminator]
+    if not entries:
+        raise Unavailable(
+            f"{discriminator} takes no pictures of the sizes that are tried, and no architecture names it. Check it in a "
+            "test of its own: check_discriminator(factory, image_shapes=[…])."
+        )
+    return tuple(tuple(inspected(entry, {}).inspection.blueprint.image_shape) for entry in entries)
 
 
 def _imported_class(entry: RoutedLayerEntry) -> type[nn.Module]:

@@ -44,7 +44,7 @@ def check_dataset(factory: Factory, *, root: Path | None = None, argument: str |
     Example:
         check_dataset(open_birds, root=tmp_path)
     """
-    name = name_of(factory) if callable(factory) else factory
+    name = name_of(factory)
     data, again = (_opened(name, factory, root, argument) for _ in range(2))
     _check_description(name, data)
     _check_labels(name, data)

@@ -91,6 +91,8 @@ def shown(value: object) -> str:
 
 
 def name_of(thing: object) -> str:
-    """How messages call an object, class or function."""
+    """How messages call an object, class or function, or what a text such as `"package.module:Class"` names."""
+    if isinstance(thing, str):
+        return thing.rpartition(":")[2]
     named = thing if isinstance(thing, type) or hasattr(thing, "__qualname__") else type(thing)
     return str(getattr(named, "__qualname__", named)).rpartition("<locals>.")[2]

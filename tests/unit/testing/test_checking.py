@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from rpganify import entries
-from rpganify.entries import Architecture, LossEntry, RoutedLayerEntry
+from rpganify.entries import Architecture, DiscriminatorEntry, LossEntry, RoutedLayerEntry
 from rpganify.hookspecs import hookimpl
 from rpganify.registry import KINDS, Registry
 from rpganify.testing import CHECKS, BrokenLaw, Unavailable, check
+from tests.unit.testing.test_discriminator import has_minibatch_std, linear
 from tests.unit.testing.test_routed_layer import BiasForgotten, RoutedBilinear
 
 # The entries that a machine without further files can check; what the others miss is matched below.
@@ -77,6 +78,70 @@ def test_a_factory_that_is_not_there_or_asks_for_arguments_is_refused():
         BrokenLaw, match=r"LossEntry 'mine': expected its factory to be called as factory\(\); got TypeError"
     ):
         check(LossEntry("mine", "needs a weight", lambda weight: None), registry=Registry())
+
+
+class Signal(nn.Module):
+    """Makes what is no picture."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(5, 32)
+
+    def forward(self, z):
+        return torch.tanh(self.layer(z)).unflatten(1, (1, 32))
+
+
+def judge_signals(*, image_shape, spectral_norm):
+    if len(image_shape) != 2:
+        raise ValueError(f"{image_shape} is no signal.")
+    return linear(image_shape=image_shape, spectral_norm=spectral_norm)
+
+
+class SignalPlugin:
+    """A discriminator that takes no pictures.
+
+    Args:
+        discriminator: what the architecture names.
+        factory: of the discriminator.
+    """
+
+    def __init__(self, discriminator, factory=judge_signals):
+        self.discriminator, self.factory = discriminator, factory
+
+    @hookimpl
+    def rpganify_architectures(self):
+        return [Architecture("signal", "one layer", Signal, (5,), ("layer",), self.discriminator)]
+
+    @hookimpl
+    def rpganify_discriminators(self):
+        return [DiscriminatorEntry("signals", "one layer", self.factory)]
+
+
+def judging(*arguments):
+    registry = Registry()
+    registry.register(SignalPlugin(*arguments))
+    return registry.get(DiscriminatorEntry, "signals"), registry
+
+
+def test_a_discriminator_of_no_pictures_is_tried_on_what_its_architectures_make():
+    entry, registry = judging("signals")
+    check(entry, registry=registry)
+    check(registry.get(Architecture, "signal"), registry=registry)
+    entry, registry = judging("mlp")
+    with pytest.raises(
+        Unavailable, match=r"signals takes no pictures of the sizes .*check_discriminator\(factory, image_s"
+    ):
+        check(entry, registry=registry)
+
+
+def test_a_discriminator_that_cannot_be_built_is_refused_and_one_that_compares_images_is_not():
+    entry, registry = judging("mlp", lambda image_shape: nn.Linear(8, 1))
+    with pytest.raises(
+        BrokenLaw, match=r"got TypeError: .*'spectral_norm'.*The factory is called as factory\(image_shape"
+    ):
+        check(entry, registry=registry)
+    entry, registry = judging("mlp", has_minibatch_std)
+    check(entry, registry=registry)
 
 
 class TwoInputs(nn.Module):

@@ -59,6 +59,7 @@ def test_objects_classes_and_functions_are_called_by_their_names():
     def inner():
         """Nothing."""
 
+    assert name_of("package.module:Class") == "Class"
     assert [
         name_of(thing) for thing in (inner, Unavailable, Unavailable("x"), torch.ones(1), functools.partial(inner))
     ] == [*("inner", "Unavailable", "Unavailable", "Tensor", "partial")]
