@@ -101,7 +101,7 @@ def package_files(kind: Kind, name: str) -> dict[str, str]:
         "version": version("rpganify"),
         "one": kind.one,
         "many": kind.many,
-        "article_one": f"{'An' if kind.one[0] in 'aeiou' else 'A'} {kind.one}",
+        "article_one": f"{article(kind.one).capitalize()} {kind.one}",
         "entry": kind.entry.__name__,
         "hook": kind.hook,
     }
@@ -118,6 +118,11 @@ def package_files(kind: Kind, name: str) -> dict[str, str]:
         f"{package}/{module}.py": _filled(f"{kind.word}/implementation.py", values),
         f"tests/test_{snake}.py": _filled(f"{kind.word}/test.py", values),
     }
+
+
+def article(word: str) -> str:
+    """`a` or `an`."""
+    return "an" if word[0] in "aeiou" else "a"
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

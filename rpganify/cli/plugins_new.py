@@ -29,7 +29,7 @@ def new(
     or export.
     """
     from rpganify.cli.console import say, show
-    from rpganify.cli.plugin_package import write_package
+    from rpganify.cli.plugin_package import article, write_package
     from rpganify.errors import RegistryError, closest
     from rpganify.registry import KINDS, default_registry
 
@@ -44,9 +44,10 @@ def new(
     registry = default_registry()
     taken = registry.all(chosen.entry).get(name)
     if taken is not None and registry.provider(taken).distribution != f"rpganify-{name}":
+        owner = registry.provider(taken)
         raise RegistryError(
-            f"There is {chosen.one} {name!r} already, from the plugin {registry.provider(taken)}, and a name belongs to "
-            "one. Choose another."
+            f"There is {article(chosen.one)} {chosen.one} {name!r} already, from the plugin {owner}, and a name belongs "
+            "to one. Choose another."
         )
     folder = output or Path(f"rpganify-{name}")
     written = write_package(chosen, name, folder)

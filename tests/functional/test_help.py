@@ -28,7 +28,7 @@ def probe(*arguments, **environment):
         [sys.executable, "-c", PROBE.format(arguments=list(arguments))],
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env={**os.environ, "RPGANIFY_LOAD_PLUGINS": "", **environment},
         timeout=60,
     )
 

@@ -64,7 +64,8 @@ def test_a_plan_that_contradicts_itself_is_refused(
 @pytest.mark.parametrize(("norm", "init"), [("both", "fresh"), ("shared", ""), ("shared", 3)])
 def test_modes_that_cannot_be_are_refused_with_those_that_can(norm: Any, init: Any) -> None:
     with pytest.raises(
-        PlanError, match=rf"norm is one of .*'per-block'.* init the name of a replication.*'fresh'; got '{norm}' and {init!r}"
+        PlanError,
+        match=rf"norm is one of .*'per-block'.* init the name of a replication.*'fresh'; got '{norm}' and {init!r}",
     ):
         Plan((bucket(),), (), norm, init)
 

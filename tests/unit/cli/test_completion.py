@@ -26,6 +26,7 @@ def rpganify_losses():
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Context:
     """That of `rpganify --plugins-dir plugins inspect …`, in a folder with files."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("rpganify.registry.finding.ENTRY_POINT_GROUP", "nobody")  # what is installed is another's
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "completed_plugin.py").write_text(PLUGIN)

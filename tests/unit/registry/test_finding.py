@@ -28,6 +28,7 @@ def rpganify_losses():
 def _leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Modules and folders that a plugin brings in are taken out again."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr("rpganify.registry.finding.ENTRY_POINT_GROUP", "nobody")  # what is installed is another's
     monkeypatch.delenv(DIRECTORY_VARIABLE, raising=False)
     monkeypatch.delenv(LOAD_VARIABLE, raising=False)
     before = set(sys.modules)
