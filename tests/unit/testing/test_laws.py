@@ -1,6 +1,8 @@
 """How a check fails, and how it is skipped."""
 
 import functools
+import subprocess
+import sys
 import unittest
 
 import pytest
@@ -22,9 +24,21 @@ def test_a_broken_law_is_one_message_and_an_assertion_error():
     assert isinstance(caught.value, AssertionError) and isinstance(caught.value, RpganifyError)
 
 
-def test_what_cannot_be_checked_skips_a_test_of_pytest_and_unittest():
-    assert issubclass(Unavailable, unittest.SkipTest) and issubclass(Unavailable, RpganifyError)
-    assert not issubclass(Unavailable, AssertionError)
+def test_what_cannot_be_checked_skips_a_test_of_unittest():
+    class Case(unittest.TestCase):
+        def runTest(self):
+            raise Unavailable("no files")
+
+    result = Case().run()
+    assert [reason for _, reason in result.skipped] == ["no files"] and not result.failures + result.errors
+
+
+def test_what_cannot_be_checked_skips_a_test_of_pytest(tmp_path):
+    test = "from rpganify.testing import Unavailable\n\ndef test_it():\n    raise Unavailable('no files')\n"
+    (tmp_path / "test_it.py").write_text(test)
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:xdist", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0 and "1 skipped" in done.stdout and "no files" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("worse", [1.2, float("nan")])
