@@ -76,7 +76,7 @@ def _trained(name: str, make: Callable[[], list[Callback]]) -> dict[str, Tensor]
                 callbacks=make(),
             )
             with working(
-                name, expected="a training that is told to it to end well", repair="Each method may do nothing."
+                name, expected="a training that it is told of to end well", repair="Each method may do nothing."
             ):
                 result = trainer.run() if steps == 2 else trainer.resume()
             require(

@@ -98,7 +98,7 @@ def built(entry: Architecture, options: Mapping[str, Any], seed: int) -> nn.Modu
     with (
         working(
             entry.name,
-            expected=f"its factory to make a generator of {dict(options) or 'no arguments'}",
+            expected=f"its factory to make a generator when called with {dict(options) or 'no arguments'}",
             repair="Every argument has a default: `rpganify convert NAME` passes only what follows --arg.",
         ),
         seeded_globals(seed),

@@ -84,8 +84,8 @@ class NeedsAFile(Callback):
 @pytest.mark.parametrize(
     ("callback", "sentence"),
     [
-        (Failing, r"expected a training that is told to it to end well; got TrainingError: Step 2: .*missing"),
-        (FailingWhenResumed, r"expected a training that is told to it to end well; got AssertionError: begin from"),
+        (Failing, r"expected a training that it is told of to end well; got TrainingError: Step 2: .*missing"),
+        (FailingWhenResumed, r"expected a training that it is told of to end well; got AssertionError: begin from"),
         (DrawsNumbers, r"expected the weights of a training without it; got others in 'generator\..*random states"),
         (WithoutEnd, r"expected a method on_end; got none\. Inherit from rpganify\.training\.callbacks\.Callback"),
         (Interrupting, r"expected all 2 steps to be done; got 1 steps\. Stop a training only when"),
