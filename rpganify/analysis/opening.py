@@ -8,7 +8,7 @@ from rpganify.analysis.distances import ColourDistance, FeatureDistance, PairDis
 from rpganify.analysis.features import FeatureExtractor, PixelFeatures
 from rpganify.entries import DistanceEntry, ExtractorEntry
 from rpganify.errors import AnalysisError
-from rpganify.registry import Registry, default_registry, resolve
+from rpganify.registry import Registry, default_registry
 
 _DISTANCE_MEMBERS = ("key", "title", "parts", "describe", "pairs")
 _EXTRACTOR_MEMBERS = ("name", "is_papers", "provenance", "adaptation", "__call__")
@@ -28,7 +28,7 @@ def open_extractor(spec: str, device: torch.device | str = "cpu", registry: Regi
     registry = registry or default_registry()
     name, argument = _parse(spec, "--extractor", "classifier:FILE")
     entry = registry.get(ExtractorEntry, name)
-    opened: FeatureExtractor = resolve(entry.factory)(argument=argument, device=torch.device(device))
+    opened: FeatureExtractor = registry.make(entry, argument=argument, device=torch.device(device))
     _check_members(opened, _EXTRACTOR_MEMBERS, f"feature extractor {name!r} of the plugin {registry.provider(entry)}")
     return opened
 
@@ -50,9 +50,8 @@ def open_distance(
     registry = registry or default_registry()
     name, argument = _parse(spec, "--distance", "semantic:classifier:FILE")
     entry = registry.get(DistanceEntry, name)
-    opened: PairDistance = resolve(entry.factory)(
-        num_channels=num_channels, argument=argument, device=torch.device(device)
-    )
+    given = {"num_channels": num_channels, "argument": argument, "device": torch.device(device)}
+    opened: PairDistance = registry.make(entry, **given)
     _check_members(opened, _DISTANCE_MEMBERS, f"image distance {name!r} of the plugin {registry.provider(entry)}")
     return opened
 

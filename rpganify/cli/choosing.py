@@ -11,7 +11,7 @@ import typer
 from rpganify.cli.parsing import read_literal
 from rpganify.entries import Architecture, CallbackEntry, DiscriminatorEntry, ExportEntry, LossEntry
 from rpganify.errors import RpganifyError, TrainingError
-from rpganify.registry import Registry, resolve
+from rpganify.registry import Registry
 from rpganify.source import load_class
 from rpganify.surgery.export import Writer
 from rpganify.training.callbacks import Callback
@@ -50,7 +50,7 @@ def choose_loss(name: str, options: Mapping[str, Any], registry: Registry) -> Lo
         RegistryError: there is none.
         TrainingError: it does not take these options.
     """
-    factory = resolve(registry.get(LossEntry, name).factory)
+    factory = registry.factory(registry.get(LossEntry, name))
     try:
         loss: Loss = factory(**options)
     except (TypeError, ValueError) as error:
@@ -62,16 +62,12 @@ def choose_callback(spec: str, registry: Registry) -> Callback:
     """The training callback that a text names: `NAME`, or `NAME:ARGUMENT` such as `csv:losses.csv`.
 
     Raises:
-        RegistryError: there is none.
-        TrainingError: it does not take this argument, or is no callback.
+        RegistryError: there is none, or it cannot be made so.
+        TrainingError: it refuses the argument, or is no callback.
     """
     name, colon, argument = spec.partition(":")
     entry = registry.get(CallbackEntry, name)
-    factory = resolve(entry.factory)
-    try:
-        made: Callback = factory(argument=argument) if colon else factory()
-    except (TypeError, ValueError) as error:
-        raise TrainingError(f"The callback {name} cannot be made as --callback {spec}: {error}.") from error
+    made: Callback = registry.make(entry, argument=argument) if colon else registry.make(entry)
     missing = [method for method in _CALLBACK_METHODS if not callable(getattr(made, method, None))]
     if missing:
         raise TrainingError(
@@ -87,7 +83,7 @@ def choose_export(name: str, registry: Registry) -> Writer:
     Raises:
         RegistryError: there is none.
     """
-    writer: Writer = resolve(registry.get(ExportEntry, name).factory)()
+    writer: Writer = registry.make(registry.get(ExportEntry, name))
     return writer
 
 
@@ -123,7 +119,7 @@ def choose_discriminator(
     """
     if ":" in name or name.endswith(".py"):
         return load_class(name, options, role="discriminator").build(seed)
-    factory = resolve(registry.get(DiscriminatorEntry, name).factory)
+    factory = registry.factory(registry.get(DiscriminatorEntry, name))
     values = {option: read_literal(text) for option, text in options.items()}
     try:
         with seeded_globals(seed):

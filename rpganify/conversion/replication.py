@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rpganify.conversion.record import state_tensors
 from rpganify.entries import ReplicationEntry
 from rpganify.errors import ConversionError
-from rpganify.registry import default_registry, resolve
+from rpganify.registry import default_registry
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator
 
@@ -57,7 +57,7 @@ def find_replication(name: str) -> NamedReplication:
     """
     registry = default_registry()
     entry = registry.get(ReplicationEntry, name)
-    return NamedReplication(entry, str(registry.provider(entry)), resolve(entry.factory)())
+    return NamedReplication(entry, str(registry.provider(entry)), registry.make(entry))
 
 
 def fill_blocks(

@@ -11,7 +11,7 @@ from rpganify.data.images import MEMORY_LIMIT_BYTES, FitsItself, ImageData, Memo
 from rpganify.data.labels import select_labels, select_same_labels
 from rpganify.entries import DataSetEntry
 from rpganify.errors import DataError
-from rpganify.registry import Registry, resolve
+from rpganify.registry import Registry
 
 __all__ = ["fit_to", "open_data", "parse_spec", "to_float"]
 
@@ -32,7 +32,7 @@ def open_data(spec: str, root: Path | None, registry: Registry) -> ImageData:
     """
     name, argument, labels = parse_spec(spec, root)
     entry = registry.get(DataSetEntry, name)
-    data = resolve(entry.factory)(root=root, argument=argument)
+    data = registry.make(entry, root=root, argument=argument)
     if not isinstance(data, ImageData):
         raise DataError(
             f"The data set {name!r} of the plugin {registry.provider(entry)} gave a {type(data).__name__}; its factory "

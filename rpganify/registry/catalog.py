@@ -5,19 +5,19 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import logging
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pluggy
 
 from rpganify import hookspecs
 from rpganify.entries import Entry
-from rpganify.errors import RegistryError, closest
+from rpganify.errors import RegistryError, RpganifyError, closest
 from rpganify.hookspecs import PROJECT
 from rpganify.registry.checking import check_hook_names, checked_entries
 from rpganify.registry.finding import FoundPlugin, Provider, Selection, find_plugins
 from rpganify.registry.kinds import HOOKS, KINDS, kind_of
-from rpganify.registry.resolving import one_line, reason
+from rpganify.registry.resolving import one_line, reason, resolve
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +123,39 @@ class Registry:
         message = f"There is no {kind.one} {name!r}.{closest(name, list(known))} "
         message += f"The {kind.many} are: {', '.join(known)}." if known else f"No plugin offers {kind.many}."
         raise RegistryError(message + self.hint_of_failures())
+
+    def factory(self, entry: Entry) -> Callable[..., Any]:
+        """The callable behind an entry, imported now.
+
+        Raises:
+            RegistryError: it cannot be; the message names the plugin and the cause.
+        """
+        try:
+            return resolve(entry.factory)
+        except RegistryError as error:
+            raise RegistryError(f"{self._called(entry)} cannot be loaded. {error}") from error
+
+    def make(self, entry: Entry, **arguments: Any) -> Any:
+        """What an entry's factory makes of these arguments.
+
+        Raises:
+            RegistryError: the factory cannot be imported or fails; the message names the plugin and the cause. What it
+                refuses by an error of rpganify's own passes through.
+        """
+        factory = self.factory(entry)
+        try:
+            return factory(**arguments)
+        except RpganifyError:
+            raise
+        except Exception as error:
+            given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+            raise RegistryError(
+                f"{self._called(entry)} failed when it was called as factory({given}): {reason(error)}. Correct the "
+                "plugin, or name another."
+            ) from error
+
+    def _called(self, entry: Entry) -> str:
+        return f"The {kind_of(type(entry)).one} {entry.name!r} of the plugin {self.provider(entry)}"
 
     def hint_of_failures(self) -> str:
         """For the end of a message about a name that is missing: which plugins may have offered it, and their causes."""

@@ -7,7 +7,6 @@ from typing import Any
 from rpganify.entries import Architecture
 from rpganify.registry.catalog import Registry
 from rpganify.registry.finding import Selection
-from rpganify.registry.resolving import resolve
 
 _chosen: Selection | None = None
 _loaded: tuple[Selection, Registry] | None = None
@@ -44,4 +43,5 @@ def architecture(name: str, **options: Any) -> Any:
     Raises:
         RegistryError: no plugin provides that name.
     """
-    return resolve(default_registry().get(Architecture, name).factory)(**options)
+    registry = default_registry()
+    return registry.factory(registry.get(Architecture, name))(**options)

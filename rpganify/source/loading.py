@@ -159,9 +159,9 @@ def _architectures() -> dict[str, Architecture]:
 
 
 def _from_architecture(entry: Architecture, values: dict[str, object]) -> Source:
-    from rpganify.registry import resolve
+    from rpganify.registry import default_registry
 
-    factory = called(lambda: resolve(entry.factory), entry.name, lambda file: False)
+    factory = default_registry().factory(entry)
     check_accepted(factory, entry.name, values)
     missing = missing_arguments(factory, (), values)
     if missing:

@@ -1,12 +1,25 @@
 """Names that a user types become objects."""
 
+import types
+
 import pytest
 import torch
 import typer
+from safetensors.torch import load_file
 
-from rpganify.cli.choosing import choose_device, choose_discriminator, choose_loss, default_discriminator
-from rpganify.errors import TrainingError
-from rpganify.registry import default_registry
+from rpganify.cli.choosing import (
+    choose_callback,
+    choose_device,
+    choose_discriminator,
+    choose_export,
+    choose_loss,
+    default_discriminator,
+)
+from rpganify.entries import CallbackEntry
+from rpganify.errors import RegistryError, TrainingError
+from rpganify.hookspecs import hookimpl
+from rpganify.registry import Registry, default_registry
+from rpganify.training.callbacks import Callback
 from rpganify.training.losses import WassersteinGP
 
 
@@ -83,3 +96,52 @@ def test_the_automatic_device_is_there():
 def test_a_device_that_is_not_there_is_wrong_usage(name):
     with pytest.raises(typer.BadParameter, match=f"'{name}' cannot be used here"):
         choose_device(name)
+
+
+@pytest.fixture
+def registry():
+    """The built-ins, and a stranger's callbacks: one that takes an argument, one that is none, one that fails."""
+
+    class Told(Callback):
+        def __init__(self, argument="nothing"):
+            self.argument = argument
+
+    entries = [
+        CallbackEntry("told", "keeps its argument", Told),
+        CallbackEntry("none", "is no callback", lambda: object()),
+        CallbackEntry("plain", "takes no argument", lambda: Told()),
+    ]
+    made, module = Registry(), types.ModuleType("stranger")
+    module.rpganify_callbacks = hookimpl(lambda: entries)
+    made.register(module)
+    return made
+
+
+def test_a_callback_is_given_what_follows_the_colon(registry):
+    assert choose_callback("told", registry).argument == "nothing"
+    assert choose_callback("told:a:b", registry).argument == "a:b"
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "message"),
+    [
+        ("tld", RegistryError, r"no callback 'tld'\. Did you mean 'told'"),
+        (
+            "none",
+            TrainingError,
+            r"callback none of the plugin stranger is a object without on_start, .*inheriting from",
+        ),
+        ("plain:x", RegistryError, r"'plain' of the plugin stranger failed .*factory\(argument='x'\): TypeError"),
+        ("csv:../x", TrainingError, r"takes a file's name, not '\.\./x'"),
+    ],
+)
+def test_a_callback_that_cannot_be_made_is_refused(registry, spec, error, message):
+    with pytest.raises(error, match=message):
+        choose_callback(spec, registry)
+
+
+def test_an_export_format_is_chosen_by_name(registry, tmp_path):
+    choose_export("safetensors", registry)(torch.nn.Linear(2, 1), torch.zeros(1, 2), tmp_path / "g")
+    assert set(load_file(tmp_path / "g")) == {"weight", "bias"}
+    with pytest.raises(RegistryError, match=r"no export format 'onxx'.*are: pt2, safetensors"):
+        choose_export("onxx", registry)

@@ -26,7 +26,7 @@ from rpganify.entries import (
     ReplicationEntry,
     RoutedLayerEntry,
 )
-from rpganify.errors import RegistryError
+from rpganify.errors import DataError, RegistryError
 from rpganify.registry import KINDS, Kind, Registry, default_registry, resolve
 
 ENTRIES: dict[str, Entry] = {
@@ -255,3 +255,33 @@ def test_a_factory_may_be_a_callable_or_text_that_is_imported_late() -> None:
 def test_a_factory_that_leads_nowhere_says_why(factory: str, message: str) -> None:
     with pytest.raises(RegistryError, match=message):
         resolve(factory)
+
+
+def test_a_factory_that_cannot_be_imported_is_refused_naming_entry_plugin_and_cause(registry: Registry) -> None:
+    registry.register(plugin("mine", rpganify_losses=lambda: [LossEntry("late", "a loss", "no_such_module:Loss")]))
+    with pytest.raises(
+        RegistryError, match=r"loss 'late' of the plugin mine cannot be loaded.*No module named 'no_such_module'"
+    ):
+        registry.make(registry.get(LossEntry, "late"))
+
+
+def test_a_factory_that_fails_is_refused_naming_entry_plugin_arguments_and_cause(registry: Registry) -> None:
+    def fails(**arguments: Any) -> None:
+        raise KeyError("no such table")
+
+    registry.register(plugin("mine", rpganify_datasets=lambda: [DataSetEntry("birds", "mine", fails)]))
+    entry = registry.get(DataSetEntry, "birds")
+    with pytest.raises(
+        RegistryError,
+        match=r"data set 'birds' of the plugin mine failed when it was called as factory\(root=None\): KeyError: 'no such",
+    ):
+        registry.make(entry, root=None)
+
+
+def test_what_a_factory_refuses_itself_passes_through(registry: Registry) -> None:
+    def refuses() -> None:
+        raise DataError("Bring the files.")
+
+    registry.register(plugin("mine", rpganify_datasets=lambda: [DataSetEntry("birds", "mine", refuses)]))
+    with pytest.raises(DataError, match=r"^Bring the files\.$"):
+        registry.make(registry.get(DataSetEntry, "birds"))
