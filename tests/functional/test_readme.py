@@ -20,7 +20,20 @@ def indented_lines(heading):
 
 def commands():
     lines = [line[4:] for line in README.read_text().splitlines() if line.startswith("    rpganify ")]
-    return [shlex.split(line.partition("    #")[0]) for line in lines]
+    return [shlex.split(re.split(r" +# ", line)[0]) for line in lines]
+
+
+def command_and_options(command):
+    """The words that name a command, and the options behind them; those before it are the whole program's."""
+    words = command[1:]
+    while words[0].startswith("-"):
+        words = words[2:]
+    is_group = words[0] == "plugins" and words[1:]
+    return words[: 1 + bool(is_group)], [word for word in words[1 + bool(is_group) :] if is_option(word)]
+
+
+def is_option(word):
+    return word.startswith("-") and not word.lstrip("-").isdigit()
 
 
 def test_the_python_examples_run(tmp_path, monkeypatch):
@@ -36,15 +49,18 @@ def test_the_python_examples_run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_every_option_of_a_readme_command_exists(shell, command):
-    name, *options = command[1:]
-    known = shell.succeeds(name, "--help").stdout
+    name, options = command_and_options(command)
+    known = shell.succeeds(*name, "--help").stdout
     for option in options:
-        if option.startswith("-") and not option.lstrip("-").isdigit():
-            assert re.search(rf"(^|[\s,]){re.escape(option)}\b", known), f"{name} has no {option}"
+        assert re.search(rf"(^|[\s,]){re.escape(option)}\b", known), f"{' '.join(name)} has no {option}"
+    everywhere = shell.succeeds("--help").stdout
+    for option in command[1 : command.index(name[0])]:
+        assert not is_option(option) or option in everywhere, f"rpganify has no {option}"
 
 
 def test_the_readme_shows_every_command_of_the_road():
-    assert {command[1] for command in commands()} >= {"inspect", "convert", "train", "sample", "analyze"}
+    shown = {" ".join(command_and_options(command)[0]) for command in commands()}
+    assert shown >= {"inspect", "convert", "train", "sample", "analyze", "export", "plugins", "plugins doctor"}
 
 
 def test_the_readme_shows_what_inspect_and_convert_print(shell):
