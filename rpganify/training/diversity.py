@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from rpganify.plan import Plan
 
@@ -45,9 +46,35 @@ def block_diversity(weights: Tensor) -> Tensor:
     """
     if weights.dim() == 0:
         raise ValueError("A scalar has no block axis; pass a parameter of shape (num_blocks, ...).")
-    num_blocks = weights.shape[0]
-    between, variance = _spread(weights)
-    return 2 * num_blocks**2 * between / variance
+    value = _BlockDiversity.apply(weights)
+    assert isinstance(value, Tensor)
+    return value
+
+
+class _BlockDiversity(torch.autograd.Function):
+    """The value and its gradient in closed form: two passes over the weights, and one for the gradient.
+
+    With C the blocks minus their mean block, b = mean(C²) and v = b + var(mean block), the value is 2m²·b/v.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor) -> Tensor:
+        blocks = weights.reshape(len(weights), -1)
+        mean, between, variance = _moments(blocks)
+        ctx.save_for_backward(weights, mean, between, variance)
+        return 2 * len(blocks) ** 2 * between / variance.clamp_min(STD_FLOOR**2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        weights, mean, between, variance = ctx.saved_tensors
+        floored = variance.clamp_min(STD_FLOOR**2)
+        of_variance = torch.where(variance >= STD_FLOOR**2, between / floored.square(), 0.0)
+        of_between = 1 / floored - of_variance
+        scale = gradient * 4 * len(weights) / mean.numel()
+        row = -of_between * mean - of_variance * (mean - mean.mean())
+        values = weights.reshape(len(weights), -1)
+        return torch.addcmul(scale * row, scale * of_between, values).view(weights.shape)
 
 
 def diversity_loss(model: HasBuckets) -> Tensor:
@@ -77,20 +104,27 @@ def margin_diversity_loss(model: HasBuckets, generator: torch.Generator, margin:
         num_blocks = bucket[0].shape[0]
         first = int(torch.randint(num_blocks, (), generator=generator))
         second = (first + 1 + int(torch.randint(num_blocks - 1, (), generator=generator))) % num_blocks
-        distances = [(w[first] - w[second]).square().mean() / _spread(w)[1] for w in bucket]
+        distances = [(w[first] - w[second]).square().mean() / _variance(w) for w in bucket]
         distance = torch.stack(distances).mean()
         total = total.to(distance.device) - torch.where(distance < margin, distance, 0.0)
     return total
 
 
-def _spread(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Variance between blocks (mean over entries), and variance of all values with its floor; both scalars.
+def _moments(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean block `(entries,)`, the variance between blocks (mean over entries), and that of all values.
 
-    The latter is the former plus the variance of the mean block, so the large tensor is read once.
+    By a matrix product and a scalar product: on the CPU a tenth of the time of `var_mean` along the blocks. Blocks are
+    compared with their mean, not squared apart, so that blocks which are alike are exactly so.
     """
-    between, mean_block = torch.var_mean(weights.reshape(len(weights), -1), dim=0, correction=0)  # (entries,) each
-    variance = between.mean() + mean_block.var(correction=0)
-    return between.mean(), variance.clamp_min(STD_FLOOR**2)
+    mean = blocks.new_ones(len(blocks)) @ blocks / len(blocks)
+    apart = (blocks - mean).flatten()
+    between = apart @ apart / len(apart)
+    return mean, between, between + mean.var(correction=0)
+
+
+def _variance(weights: Tensor) -> Tensor:
+    """The variance of all values of a parameter with a block axis, with its floor."""
+    return _moments(weights.reshape(len(weights), -1))[2].clamp_min(STD_FLOOR**2)
 
 
 def _buckets_with_pairs(model: HasBuckets) -> list[list[nn.Parameter]]:

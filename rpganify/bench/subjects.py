@@ -1,0 +1,146 @@
+"""What is timed: one pass, or a pass and its gradients, of the plain generator, the routed one, and a loop over samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
+
+# Batches of paths that the rounds take in turn: what is measured holds for none of them in particular.
+_NUM_PATHS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """A generator in its plain and its routed form, and what both are given.
+
+    Args:
+        plain: the generator as its author wrote it, with a random latent.
+        routed: the same, converted.
+        batch_size: samples per pass.
+        device: where both are.
+        seed: of paths, latents and conditions.
+    """
+
+    plain: StandardGenerator
+    routed: RandomPathGenerator
+    batch_size: int
+    device: torch.device
+    seed: int = 0
+
+    def paths(self) -> list[Tensor]:
+        """The batches of random paths, int64 `(N, num_buckets)`."""
+        chance = torch.Generator().manual_seed(self.seed)
+        return [self.routed.draw(self.batch_size, chance) for _ in range(_NUM_PATHS)]
+
+    def conditions(self) -> dict[str, Tensor]:
+        """A value for every other input: zeros for whole numbers such as labels, else normal noise."""
+        chance = torch.Generator().manual_seed(self.seed)
+        return {
+            one.name: torch.randn(self.batch_size, *one.shape, generator=chance, dtype=one.dtype).to(self.device)
+            if one.dtype.is_floating_point
+            else torch.zeros(self.batch_size, *one.shape, dtype=one.dtype, device=self.device)
+            for one in self.routed.conditions
+        }
+
+    def passes(self, *, has_loop: bool = True) -> dict[str, Callable[[], object]]:
+        """Every pass by its name: `plain`, `routed`, `frozen` and `loop`, each also with ` + backward`."""
+        conditions = self.conditions()
+        z = self.plain.draw(self.batch_size, torch.Generator().manual_seed(self.seed)).to(self.device)
+        paths, frozen = cycle(self.paths()), self.paths()[0][:1].repeat(self.batch_size, 1)
+        made: dict[str, tuple[nn.Module, Callable[[], Tensor]]] = {
+            "plain": (self.plain, lambda: self.plain.images(z, None, **conditions)),
+            "routed": (self.routed, lambda: self.routed.images(next(paths), None, **conditions)),
+            "frozen": (self.routed, lambda: self.routed.images(frozen, None, **conditions)),
+        }
+        if has_loop:
+            loop = SampleLoop(self.plain, self.routed)
+            made["loop"] = (loop, lambda: loop(next(paths), conditions))
+        passes: dict[str, Callable[[], object]] = {}
+        for name, (module, images) in made.items():
+            passes[name] = _without_gradients(images)
+            passes[f"{name} + backward"] = _with_gradients(module, images)
+        return passes
+
+
+class SampleLoop(nn.Module):
+    """A converted generator as one would write it first: a module per block, and one sample at a time.
+
+    Args:
+        plain: its program is run for each sample.
+        routed: its blocks are copied, each parameter of each block as a tensor of its own.
+    """
+
+    def __init__(self, plain: StandardGenerator, routed: RandomPathGenerator) -> None:
+        super().__init__()
+        self._plain = (plain,)  # no part of this module: its parameters are not used
+        self._bucket_of: dict[str, int] = {}
+        for bucket in range(routed.plan.num_buckets):
+            self._bucket_of |= dict.fromkeys(routed.bucket_parameters(bucket), bucket)
+        self._shared = {n: p for n, p in routed.named_parameters() if n not in self._bucket_of and n != "Z"}
+        self._blocks = {
+            name: [nn.Parameter(row.detach().clone()) for row in parameter]
+            for name, parameter in routed.named_parameters()
+            if name in self._bucket_of
+        }
+        self._fixed = nn.Parameter(routed.Z.detach().clone())
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """All blocks' parameters, each by itself, and the shared ones."""
+        for blocks in self._blocks.values():
+            yield from blocks
+        yield from self._shared.values()
+        yield self._fixed
+
+    def forward(self, paths: Tensor, conditions: dict[str, Tensor]) -> Tensor:
+        """The images of the paths, made one by one: `(N, ...)`."""
+        images = []
+        for index, path in enumerate(paths.tolist()):
+            tensors: dict[str, Any] = {
+                name: blocks[path[self._bucket_of[name]]] for name, blocks in self._blocks.items()
+            }
+            own = {name: value[index : index + 1] for name, value in conditions.items()}
+            images.append(
+                functional_call(_Images(self._plain[0]), _prefixed(tensors | self._shared), (self._fixed, own))
+            )
+        return torch.cat(images)
+
+
+class _Images(nn.Module):
+    """Calls `images` where torch calls `forward`."""
+
+    def __init__(self, plain: StandardGenerator) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def forward(self, z: Tensor, conditions: dict[str, Tensor]) -> Tensor:
+        return self.plain.images(z, None, **conditions)
+
+
+def _prefixed(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {f"plain.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _without_gradients(images: Callable[[], Tensor]) -> Callable[[], object]:
+    def run() -> None:
+        with torch.no_grad():
+            images()
+
+    return run
+
+
+def _with_gradients(module: nn.Module, images: Callable[[], Tensor]) -> Callable[[], object]:
+    def run() -> None:
+        result = images()
+        result.backward(torch.ones_like(result))
+        for parameter in module.parameters():
+            parameter.grad = None
+
+    return run
