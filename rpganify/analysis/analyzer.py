@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rpganify.analysis.distances import PairDistance
 from rpganify.analysis.features import FeatureExtractor
+from rpganify.data.images import ImageData
 from rpganify.errors import AnalysisError
 from rpganify.paths import PathSpace
 from rpganify.plan import Plan
@@ -33,6 +34,7 @@ class AnalysisContext:
         paths: the paths that pictures are made of; empty lets the seed draw them.
         extractor: measures semantic distances; None leaves those out, and the report says so.
         distances: what tells images apart; empty takes colour, and semantics by the extractor if there is one.
+        data: real samples of the model's shape to compare with; None leaves such comparisons out.
         device: where the model lies; None finds out.
         conditions: one value, without the batch axis, for each further input of the generator, such
             as its label; all images are made with it.
@@ -46,6 +48,7 @@ class AnalysisContext:
     paths: tuple[tuple[int, ...], ...] = ()
     extractor: FeatureExtractor | None = None
     distances: tuple[PairDistance, ...] = ()
+    data: ImageData | None = None
     device: torch.device | None = None
     conditions: Mapping[str, Tensor] = field(default_factory=dict)
     progress: Progress = no_progress

@@ -9,7 +9,7 @@ import typer
 
 from rpganify.cli.completion import names_of
 from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption, TrustSourceOption
-from rpganify.entries import AnalyzerEntry, DistanceEntry, ExtractorEntry
+from rpganify.entries import AnalyzerEntry, DataSetEntry, DistanceEntry, ExtractorEntry
 
 
 def analyze(
@@ -18,7 +18,7 @@ def analyze(
         list[str] | None,
         typer.Argument(
             metavar="[ANALYZER]...",
-            help="Which; all there are if none is named.",
+            help="Which; if none is named, all that the model allows.",
             autocompletion=names_of(AnalyzerEntry),
         ),
     ] = None,
@@ -44,6 +44,18 @@ def analyze(
             autocompletion=names_of(DistanceEntry),
         ),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            help="Real samples, for analyzers that compare with them: digits, folder:DIR, …",
+            autocompletion=names_of(DataSetEntry),
+        ),
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set's files are.")
+    ] = None,
     num_paths: Annotated[
         int, typer.Option("--paths", metavar="NUMBER", help="Random paths that numbers are averaged over.")
     ] = 100,
@@ -67,18 +79,23 @@ def analyze(
     from rpganify.cli.conditions import read_conditions
     from rpganify.cli.console import say, show, show_json
     from rpganify.cli.progress import ProgressTalk
+    from rpganify.data.opening import fit_to, open_data
+    from rpganify.errors import AnalysisError
     from rpganify.modelfile import load_model
-    from rpganify.registry import default_registry, resolve
+    from rpganify.registry import default_registry
     from rpganify.report.writing import report_to_json, write_reports
     from rpganify.routing.generator import RandomPathGenerator
 
     registry = default_registry()
     names = list(dict.fromkeys(analyzers or registry.all(AnalyzerEntry)))
-    chosen = [resolve(registry.get(AnalyzerEntry, name).factory)() for name in names]
+    chosen = [registry.make(registry.get(AnalyzerEntry, name)) for name in names]
     place = choose_device(device)
     opened = load_model(model, trust_source=trust_source)
     space = opened.paths if isinstance(opened, RandomPathGenerator) else None
     opened.to(place)
+    real, done = fit_to(open_data(data, data_root, registry), opened.image_shape) if data else (None, "")
+    if done:
+        say(f"data: {done}")
     with ProgressTalk() as talk:
         context = AnalysisContext(
             seed=seed,
@@ -86,11 +103,24 @@ def analyze(
             paths=tuple(tuple(space.parse(text).tolist()) for text in path or ()) if space else (),
             extractor=open_extractor(extractor, place, registry),
             distances=tuple(open_distance(spec, opened.image_shape[0], place, registry) for spec in distance or ()),
+            data=real,
             device=place,
             conditions=read_conditions(condition, opened.conditions),
             progress=talk.update,
         )
-        reports = [analyzer.analyze(opened, context) for analyzer in chosen]
+        reports = []
+        refused: list[AnalysisError] = []
+        for analyzer in chosen:
+            try:
+                reports.append(analyzer.analyze(opened, context))
+            except AnalysisError as error:
+                if analyzers:  # the user asked for this one
+                    raise
+                refused.append(error)
+        if not reports:
+            raise refused[0]
+    for refusal in refused:
+        say(f"left out: {refusal}")
     files = write_reports(reports, output, title=f"Analysis of {model}")
     for report in reports:
         for note in report.notes:

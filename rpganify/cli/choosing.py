@@ -92,7 +92,7 @@ def default_discriminator(architecture: str | None, image_shape: Sequence[int], 
     known = registry.all(Architecture)
     if architecture in known:
         return known[architecture].discriminator
-    return "dcgan" if min(image_shape[1:]) >= _SMALLEST_DCGAN else "mlp"
+    return "dcgan" if len(image_shape) == 3 and min(image_shape[1:]) >= _SMALLEST_DCGAN else "mlp"
 
 
 def choose_discriminator(

@@ -96,6 +96,7 @@ def convert(
     from rpganify.conversion.converting import convert_inspected
     from rpganify.conversion.graph_data import foreign_functions
     from rpganify.conversion.replication import find_replication
+    from rpganify.data.display import is_picture
     from rpganify.modelfile import save_model
 
     options = SourceOptions(
@@ -158,4 +159,5 @@ def convert(
         say("dry run: nothing was written")
         return
     say(f"wrote {target}")
-    say(f"next: rpganify train {target} --data digits --loss hinge --steps 500 -o runs/{target.stem}")
+    data = "digits" if is_picture(done.model.image_shape) else "NAME"
+    say(f"next: rpganify train {target} --data {data} --loss hinge --steps 500 -o runs/{target.stem}")

@@ -104,6 +104,7 @@ def shell(tmp_path, monkeypatch) -> Shell:
     monkeypatch.setenv("COLUMNS", "160")
     # What is installed beside rpganify is another's; tests of plugins name theirs.
     monkeypatch.setattr("rpganify.registry.finding.ENTRY_POINT_GROUP", "nobody")
+    monkeypatch.setattr("rpganify.registry.default._loaded", None)
     for variable in ("RPGANIFY_PLUGINS_DIR", "RPGANIFY_LOAD_PLUGINS"):
         monkeypatch.delenv(variable, raising=False)
     return Shell(tmp_path)

@@ -47,6 +47,8 @@ def test_an_option_that_a_loss_does_not_have_is_refused():
         (None, (3, 64, 64), "dcgan"),
         (None, (1, 4, 64), "mlp"),
         ("no longer registered", (3, 32, 32), "dcgan"),
+        (None, (1, 4096), "mlp"),
+        (None, (2,), "mlp"),
     ],
 )
 def test_the_default_discriminator_is_the_architectures_own_or_one_that_fits(architecture, image_shape, name):
