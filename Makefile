@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.rpganify-installed
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
 DEMO := runs/demo
 export MPLBACKEND := agg
 
@@ -10,9 +11,12 @@ export MPLBACKEND := agg
 
 environment: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml
+# The plugins are built by the environment's own hatchling: one for each of them would take longer than all the rest.
+$(INSTALLED): pyproject.toml $(PLUGINS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		$(foreach plugin,$(PLUGINS),-e ./$(dir $(plugin)))
 	touch $@
 
 demo: environment

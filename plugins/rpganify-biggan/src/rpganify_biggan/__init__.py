@@ -1,0 +1,1 @@
+"""BigGAN for rpganify: `rpganify convert biggan-32`."""

@@ -1,0 +1,1 @@
+"""MedMNIST's two-dimensional data sets for rpganify: `rpganify train … --data bloodmnist`."""

@@ -1,0 +1,1 @@
+"""Relativistic average losses for rpganify: `rpganify train … --loss ra-hinge`."""

@@ -1,0 +1,1 @@
+"""Power spectra for rpganify: `rpganify analyze RUN spectrum --data digits`."""

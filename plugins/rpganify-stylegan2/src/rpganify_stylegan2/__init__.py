@@ -1,0 +1,1 @@
+"""StyleGAN2 for rpganify: `rpganify convert stylegan2-32`."""

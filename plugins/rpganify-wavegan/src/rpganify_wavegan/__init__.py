@@ -1,0 +1,1 @@
+"""WaveGAN for rpganify: `rpganify convert wavegan-4096`."""
