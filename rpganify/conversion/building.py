@@ -96,10 +96,11 @@ def _build_tensors(blueprint: Blueprint, stacked: Mapping[str, int]) -> nn.Modul
         )
         if bucket is None or blueprint.plan is None:
             for name, tensor in local.items():
+                parent, own_name = plain.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]
                 if isinstance(tensor, nn.Parameter):
-                    plain._parameters[name] = tensor
+                    parent._parameters[own_name] = tensor
                 else:
-                    plain._buffers[name] = tensor
+                    parent._buffers[own_name] = tensor
             layer: nn.Module = plain
         else:
             layer = RoutedLayer(config, blueprint.plan.buckets[bucket].num_blocks, local)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from rpganify.conversion.known import NORMS
+from rpganify.conversion.known import KNOWN, NORMS
 from rpganify.conversion.operators import VIEWS
 from rpganify.errors import ConversionError, PlanError
 from rpganify.plan import Plan
@@ -45,9 +45,13 @@ def find_block_dependence(blueprint: Blueprint, plan: Plan) -> BlockDependence:
                     f"Layers {other.name!r} and {layer.name!r} share the parameter {name!r} but are in buckets "
                     f"{plan.buckets[tensors[name]].name!r} and {plan.buckets[bucket].name!r}. Put them into one bucket."
                 )
-        if layer.name in blueprint.layer_configs and blueprint.layer_configs[layer.name].kind in NORMS:
+        config = blueprint.layer_configs.get(layer.name)
+        if config is not None and config.kind in NORMS:
             statistics = (f"{layer.name}.{n}" for n in ("running_mean", "running_var", "num_batches_tracked"))
             tensors.update({name: bucket for name in statistics if name in blueprint.tensors})
+        elif config is not None and config.kind not in KNOWN:
+            # A plugin's layer is given all its tensors from its block.
+            tensors.update({name: bucket for name in blueprint.tensors if name.startswith(f"{layer.name}.")})
     for layer in blueprint.layers:
         if plan.bucket_of(layer.name) is None and (tied := [n for n in layer.parameters if n in tensors]):
             raise PlanError(

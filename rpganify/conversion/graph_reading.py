@@ -11,7 +11,7 @@ import torch
 from torch import fx
 
 from rpganify.conversion.graph_data import DTYPES, FORMAT, FORMAT_VERSION, MEMORY_FORMATS
-from rpganify.conversion.known import KNOWN
+from rpganify.conversion.known import is_layer
 from rpganify.conversion.operators import METHODS, PROPERTIES, functions
 from rpganify.errors import ModelFileError
 from rpganify.plan import Plan
@@ -206,8 +206,11 @@ def _extents(data: Any) -> tuple[int, ...]:
 
 
 def _layer_config(spec: Mapping[str, Any]) -> LayerConfig:
-    if spec["kind"] not in KNOWN:
-        raise ModelFileError(f"graph.json asks for a layer {spec['kind']!r}, which is no built-in layer.")
+    if not isinstance(spec["kind"], str) or not is_layer(spec["kind"]):
+        raise ModelFileError(
+            f"graph.json asks for a layer {spec['kind']!r}, which is neither built in nor offered by a plugin that is "
+            "installed. If the model was made with a plugin, install that first (`rpganify plugins` lists them)."
+        )
     return LayerConfig(spec["kind"], {_identifier(name): value for name, value in spec["config"].items()})
 
 

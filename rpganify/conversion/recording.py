@@ -45,12 +45,17 @@ class Recorder(TorchFunctionMode):
 
     Args:
         module: the generator; its state tensors and submodules get their names from it.
-        is_leaf: whether a module is a layer that is recorded as one call.
+        is_leaf: `(module, args, kwargs)`; whether such a call of a layer is recorded as one step.
         keeps_functions: whether a custom autograd.Function is one call, with its own backward, or the operations of
             its forward, whose derivative it should be.
     """
 
-    def __init__(self, module: nn.Module, is_leaf: Callable[[nn.Module], bool], keeps_functions: bool = False) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        is_leaf: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], bool],
+        keeps_functions: bool = False,
+    ) -> None:
         super().__init__()
         self.record = Recording()
         self._is_leaf = is_leaf
@@ -130,8 +135,7 @@ class Recorder(TorchFunctionMode):
             return original(module, *args, **kwargs)
         self._scopes.append(name)
         try:
-            # A second operand (a transposed convolution's output_size) is left to the functions that it becomes.
-            if not self._is_leaf(module) or len(args) != 1 or kwargs:
+            if not self._is_leaf(module, args, kwargs):
                 return original(module, *args, **kwargs)
             references, refs_kwargs, tensors = self._operands(args, kwargs)
             self._is_paused = True

@@ -131,27 +131,24 @@ class Rewriter:
     def _emit_layer(self, node: fx.Node) -> None:
         name = str(node.target)
         bucket = self.plan.bucket_of(name)
-        source = node.args[0]
-        assert isinstance(source, fx.Node)
-        if source in self.dependence.nodes:
-            given = self._ordinary(source)
-            new = (
-                self.graph.call_module(name, (given,))
-                if bucket is None
-                else self.graph.call_module(name, (self.steps.route(bucket), given))
-            )
-            self._put(node, new, ORIGINAL)
+        sources = list(node.args)
+        if any(source in self.dependence.nodes for source in sources):
+            given = self._ordinary(tuple(sources))
+            route = () if bucket is None else (self.steps.route(bucket),)
+            self._put(node, self.graph.call_module(name, (*route, *given)), ORIGINAL)
         elif bucket is None:
             self._emit_shared(node)
-        elif has_samples_first(source) and has_samples_first(node):
-            order = self._routed_order([source], bucket, self.operations.is_separable(node))
-            new = self.graph.call_module(name, (self.steps.route(bucket, order), self._at(source, order)))
-            self._put(node, new, order)
+        elif all(has_samples_first(one) for one in (node, *node.all_input_nodes)):
+            order = self._routed_order(node.all_input_nodes, bucket, self.operations.is_separable(node))
+            inputs = (self._at(source, order) for source in node.all_input_nodes)
+            self._put(node, self.graph.call_module(name, (self.steps.route(bucket, order), *inputs)), order)
+        elif len(sources) > 1:
+            raise self._refusal(node, "takes an input that does not have the samples first")
         else:
-            axes = (self._batch_axis(source, node) or SAMPLES_FIRST, self._result_axes(node))
-            places = tuple(self._constant(axis) for axis in axes)
-            operands = (self.steps.route(bucket), self._at(source, ORIGINAL), *places)
-            self._put(node, self.graph.call_module(name, operands), ORIGINAL)
+            axes = (self._batch_axis(node.all_input_nodes[0], node) or SAMPLES_FIRST, self._result_axes(node))
+            places: dict[str, Any] = dict(zip(("batch", "result"), map(self._constant, axes), strict=True))
+            operands = (self.steps.route(bucket), self._at(node.all_input_nodes[0], ORIGINAL))
+            self._put(node, self.graph.call_module(name, operands, places), ORIGINAL)
 
     def _emit_routed_call(self, node: fx.Node) -> None:
         bucket = next(self.dependence.nodes[n] for n in node.all_input_nodes if n in self.dependence.nodes)

@@ -12,6 +12,7 @@ from typing import Any
 from torch import fx
 
 from rpganify.conversion.dependence import carries_batch
+from rpganify.conversion.known import KNOWN
 from rpganify.conversion.operators import MAYBE_VIEWS
 from rpganify.routing.blueprint import LayerConfig
 
@@ -64,7 +65,7 @@ class SamplewiseOperations:
             return False
         if node.op == "call_module":
             config = self._layer_configs.get(str(node.target))
-            return config is not None and not config.kind.startswith(_MIXING_LAYERS)
+            return config is not None and config.kind in KNOWN and not config.kind.startswith(_MIXING_LAYERS)
         if node.op not in ("call_function", "call_method"):
             return False
         name = _operation_name(node)
@@ -84,7 +85,8 @@ class SamplewiseOperations:
     def is_reorderable(self, node: fx.Node) -> bool:
         """Whether the samples of the operands may lie in any order, and those of the result then lie so too."""
         if node.op == "call_module":
-            return str(node.target) in self._layer_configs and self._keeps_places(node)
+            config = self._layer_configs.get(str(node.target))
+            return config is not None and config.kind in KNOWN and self._keeps_places(node)
         return self.is_separable(node)
 
     def call(self, node: fx.Node) -> tuple[str, Any, tuple[Any, ...], dict[str, Any]]:

@@ -175,7 +175,7 @@ def build_segment(
     for node in segment.nodes:
         if node.op == "call_module":
             used: list[fx.Node | str] = [str(node.target), *node.all_input_nodes]
-            steps.append((node, tuple(used)))
+            steps.append((node, (str(node.target), *node.args)))
         elif any(operand in block_values for operand in node.all_input_nodes):
             call, nodes = routed_call(node)
             name = f"call_{len(calls._modules)}"
@@ -196,8 +196,8 @@ def build_segment(
     }
     for node, step in steps:
         if node.op == "call_module":
-            layer, x = (made[one] for one in step)
-            made[node] = graph.call_function(call_layer, (layer, route, x))
+            layer, *given = (made[one] for one in step)
+            made[node] = graph.call_function(call_layer, (layer, route, *given))
         elif any(operand in block_values for operand in node.all_input_nodes):
             made[node] = graph.call_module(step[0], (route, *(made[one] for one in step[1:])))
         else:

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from rpganify.conversion.copying import copy_generator
 from rpganify.conversion.emitting import emit_graph
 from rpganify.conversion.inputs import Example, call_forward, no_tensor, value_of
-from rpganify.conversion.known import known_kind
+from rpganify.conversion.known import is_whole
 from rpganify.conversion.randomness import own_random_state
 from rpganify.conversion.record import Recording
 from rpganify.conversion.recording import Recorder
@@ -101,7 +101,7 @@ def _record(generator: nn.Module, example: Example, options: TraceOptions, batch
     module = copy_generator(generator).cpu()
     module.train(is_training) if is_training else module.eval()
     arguments = example.at_batch(batch)
-    recorder = Recorder(module, lambda child: known_kind(child) is not None, options.keeps_functions)
+    recorder = Recorder(module, is_whole, options.keeps_functions)
     for spec in example.specs:
         recorder.add_input(spec.name, value_of(arguments, spec))
     with own_random_state() as draws, torch.enable_grad():

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from rpganify.errors import PathError
 from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.kernels import KERNELS, choose_kernel
-from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, Route, by_block, in_order, rearranged, rows_of
+from rpganify.routing.kinds import kind_named
+from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, Route, in_order, join, rearranged, rows_of, split
 
-# One block's call: samples (n, ...), that block's tensors by name, whether in train mode -> (n, ...).
-BlockCall = Callable[[Tensor, Mapping[str, Tensor], bool], Tensor]
+# One block's call: its samples (n, ...), its tensors by name, whether in train mode -> (n, ...).
+BlockCall = Callable[[tuple[Tensor, ...], Mapping[str, Tensor], bool], Tensor]
+_OneInput = Callable[[Tensor, Mapping[str, Tensor], bool], Tensor]
 
 
 class RoutedLayer(nn.Module):
@@ -31,37 +33,46 @@ class RoutedLayer(nn.Module):
         self.layer, self.num_blocks = LayerConfig(layer.kind, dict(layer.config)), num_blocks
         self._call = _block_call(layer)
         for name, tensor in tensors.items():
+            parent, local = _parent_of(self, name)
             if isinstance(tensor, nn.Parameter):
-                self.register_parameter(name, tensor)
+                parent.register_parameter(local, tensor)
             else:
-                self.register_buffer(name, tensor)
+                parent.register_buffer(local, tensor)
 
     def forward(
-        self, route: Route, x: Tensor, batch: BatchAxis = SAMPLES_FIRST, result: BatchAxis = SAMPLES_FIRST
+        self, route: Route, *inputs: Tensor, batch: BatchAxis = SAMPLES_FIRST, result: BatchAxis = SAMPLES_FIRST
     ) -> Tensor:
         """Sample by sample what the plain layer with its block's parameters gives.
 
         Args:
             route: the samples of each block.
-            x: `(N, ...)`, or as `batch` says where it carries the samples.
-            batch, result: where `x` and the result carry the samples; a layer may be fed tokens, `(N * T, C)`.
+            inputs: `(N, ...)`; one, of a built-in layer, may carry the samples as `batch` says.
+            batch, result: where the input and the result carry the samples; a layer may be fed tokens, `(N * T, C)`.
         """
+        parameters, buffers = self._stacks()
         if len(route.counts) > 1 and batch == result == SAMPLES_FIRST:
-            kernel = KERNELS.get(choose_kernel(self.layer, tuple(x.shape[1:]), x.device.type))
+            kernel = KERNELS.get(choose_kernel(self.layer, tuple(inputs[0].shape[1:]), inputs[0].device.type))
             if kernel is not None:
-                tensors = {name: tensor for name, tensor in self._parameters.items() if tensor is not None}
-                sorted_result = kernel(self.layer, in_order(route), rearranged(x, route.order), tensors)
+                sorted_result = kernel(self.layer, in_order(route), rearranged(inputs[0], route.order), parameters)
                 return rearranged(sorted_result, route.inverse)
-        rows = {name: rows_of(tensor, route) for name, tensor in self._parameters.items() if tensor is not None}
-        buffers = {name: tensor for name, tensor in self._buffers.items() if tensor is not None}
-
-        def call(samples: Tensor, position: int) -> Tensor:
+        rows = {name: rows_of(tensor, route) for name, tensor in parameters.items()}
+        parts = [split(x, batch, route) for x in inputs]
+        results = []
+        for position, block in enumerate(route.present):
             tensors = {name: row[position] for name, row in rows.items()}
             # Views of the stacked buffer: what a norm writes into them is kept.
-            tensors |= {name: tensor[route.present[position]] for name, tensor in buffers.items()}
-            return self._call(samples, tensors, self.training)
+            tensors |= {name: tensor[block] for name, tensor in buffers.items()}
+            results.append(self._call(tuple(part[position] for part in parts), tensors, self.training))
+        return join(results, result, route)
 
-        return by_block(route, x, call, batch, result)
+    def _stacks(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Parameters and buffers by name."""
+        if self._modules:
+            nested: dict[str, Tensor] = dict(self.named_parameters(remove_duplicate=False))
+            return nested, dict(self.named_buffers(remove_duplicate=False))
+        # Layers are called often, and most have no modules within.
+        parameters: dict[str, Tensor] = {n: tensor for n, tensor in self._parameters.items() if tensor is not None}
+        return parameters, {name: tensor for name, tensor in self._buffers.items() if tensor is not None}
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickle takes: everything but the function, which kind and options give back."""
@@ -76,17 +87,30 @@ class RoutedLayer(nn.Module):
         return f"{self.layer.kind}, num_blocks={self.num_blocks}, {options}"
 
 
+def _parent_of(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """The module within another that holds a tensor, made of empty ones where missing, and its name there."""
+    *parents, local = name.split(".")
+    for parent in parents:
+        if parent not in module._modules:
+            module.add_module(parent, nn.Module())
+        module = module.get_submodule(parent)
+    return module, local
+
+
 def _block_call(layer: LayerConfig) -> BlockCall:
     maker = _MAKERS.get(layer.kind.rstrip("123d") if layer.kind[-1] == "d" else layer.kind)
-    assert maker is not None, layer.kind
-    return maker(layer.kind, layer.config)
+    if maker is None:
+        kind = kind_named(layer.kind)
+        return lambda inputs, tensors, is_training: kind.call(tensors, inputs, is_training)
+    call = maker(layer.kind, layer.config)
+    return lambda inputs, tensors, is_training: call(inputs[0], tensors, is_training)
 
 
-def _linear(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _linear(kind: str, config: Mapping[str, Any]) -> _OneInput:
     return lambda x, tensors, is_training: F.linear(x, tensors["weight"], tensors.get("bias"))
 
 
-def _conv(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _conv(kind: str, config: Mapping[str, Any]) -> _OneInput:
     function: Callable[..., Tensor] = {"Conv1d": F.conv1d, "Conv2d": F.conv2d, "Conv3d": F.conv3d}[kind]
     stride, dilation, groups = _sizes(config["stride"]), _sizes(config["dilation"]), config["groups"]
     padding: Any = config["padding"] if isinstance(config["padding"], str) else _sizes(config["padding"])
@@ -118,7 +142,7 @@ def _padding_around(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, 
     return around
 
 
-def _conv_transpose(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _conv_transpose(kind: str, config: Mapping[str, Any]) -> _OneInput:
     functions: dict[str, Callable[..., Tensor]] = {
         "ConvTranspose1d": F.conv_transpose1d,
         "ConvTranspose2d": F.conv_transpose2d,
@@ -132,7 +156,7 @@ def _conv_transpose(kind: str, config: Mapping[str, Any]) -> BlockCall:
     )
 
 
-def _batch_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _batch_norm(kind: str, config: Mapping[str, Any]) -> _OneInput:
     eps, momentum = config["eps"], config["momentum"]
 
     def call(x: Tensor, tensors: Mapping[str, Tensor], is_training: bool) -> Tensor:
@@ -155,7 +179,7 @@ def _batch_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
     return call
 
 
-def _instance_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _instance_norm(kind: str, config: Mapping[str, Any]) -> _OneInput:
     eps, momentum = config["eps"], config["momentum"]
 
     def call(x: Tensor, tensors: Mapping[str, Tensor], is_training: bool) -> Tensor:
@@ -167,22 +191,22 @@ def _instance_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
     return call
 
 
-def _layer_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _layer_norm(kind: str, config: Mapping[str, Any]) -> _OneInput:
     shape, eps = _sizes(config["normalized_shape"]), config["eps"]
     return lambda x, tensors, is_training: F.layer_norm(x, shape, tensors.get("weight"), tensors.get("bias"), eps)
 
 
-def _group_norm(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _group_norm(kind: str, config: Mapping[str, Any]) -> _OneInput:
     groups, eps = config["num_groups"], config["eps"]
     return lambda x, tensors, is_training: F.group_norm(x, groups, tensors.get("weight"), tensors.get("bias"), eps)
 
 
-def _embedding(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _embedding(kind: str, config: Mapping[str, Any]) -> _OneInput:
     padding_index = config["padding_idx"]
     return lambda x, tensors, is_training: F.embedding(x, tensors["weight"], padding_index)
 
 
-def _prelu(kind: str, config: Mapping[str, Any]) -> BlockCall:
+def _prelu(kind: str, config: Mapping[str, Any]) -> _OneInput:
     return lambda x, tensors, is_training: F.prelu(x, tensors["weight"])
 
 
@@ -190,7 +214,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (int(value),)
 
 
-_MAKERS: dict[str, Callable[[str, Mapping[str, Any]], BlockCall]] = {
+_MAKERS: dict[str, Callable[[str, Mapping[str, Any]], _OneInput]] = {
     "Linear": _linear,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,

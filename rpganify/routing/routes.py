@@ -7,7 +7,7 @@ bucket, or an operation that knows them by their place, needs another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -171,26 +171,6 @@ def is_channels_last(x: Tensor) -> bool:
         return False
     layout = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
     return x.is_contiguous(memory_format=layout)
-
-
-def by_block(
-    route: Route,
-    x: Tensor,
-    call: Callable[[Tensor, int], Tensor],
-    batch: BatchAxis = SAMPLES_FIRST,
-    result: BatchAxis = SAMPLES_FIRST,
-) -> Tensor:
-    """Runs `call(samples, position)` once per block present and puts the results back in the order of `x`.
-
-    Args:
-        route: the grouping; `position` counts its present blocks.
-        x: the batch, `(N, ...)` or as `batch` says.
-        call: maps the samples of one block to their results.
-        batch, result: where `x` and the result carry the batch.
-    """
-    if len(route.counts) == 1:
-        return call(x, 0)
-    return join([call(part, position) for position, part in enumerate(split(x, batch, route))], result, route)
 
 
 def split(tensor: Tensor, where: BatchAxis, route: Route) -> list[Tensor]:

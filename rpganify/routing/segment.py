@@ -100,8 +100,8 @@ def _device_of(inputs: Sequence[Any]) -> str:
     return next(value.device.type for value in inputs if isinstance(value, Tensor))
 
 
-def call_layer(layer: nn.Module, route: Route, x: Tensor) -> Tensor:
+def call_layer(layer: nn.Module, route: Route, *inputs: Tensor) -> Tensor:
     """A routed layer's result for a batch that is in order."""
-    result = layer(route, x)
+    result = layer(route, *inputs)
     assert isinstance(result, Tensor)
     return result

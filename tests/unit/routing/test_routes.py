@@ -12,12 +12,19 @@ from rpganify.errors import PathError
 from rpganify.routing.routes import (
     BatchAxis,
     Route,
-    by_block,
+    between_orders,
+    from_each,
     gather_samples,
+    in_order,
     join,
+    one_each,
+    part_of,
+    rearranged,
+    repeated,
     route_samples,
     rows_of,
     split,
+    spread,
 )
 from tests.laws import law
 
@@ -72,29 +79,56 @@ def test_joining_undoes_splitting(blocks: list[int], where: BatchAxis) -> None:
 
 
 @law
-@given(columns, axes, axes)
-def test_each_block_is_called_once_with_its_samples_wherever_the_batch_is(
-    blocks: list[int], where: BatchAxis, result: BatchAxis
+@given(columns, columns)
+def test_one_order_becomes_another_by_one_index(blocks: list[int], others: list[int]) -> None:
+    num = min(len(blocks), len(others))
+    one, two = route(blocks[:num]), route(others[:num])
+    samples = torch.arange(num)
+    lie_by_one, lie_by_two = (rearranged(samples, each.order) for each in (one, two))
+    assert torch.equal(rearranged(lie_by_one, between_orders(one, two)), lie_by_two)
+    assert torch.equal(rearranged(lie_by_one, between_orders(one, None)), samples)
+    assert torch.equal(rearranged(samples, between_orders(None, two)), lie_by_two)
+
+
+@law
+@given(columns, columns)
+def test_a_row_per_block_present_is_spread_over_the_samples_in_any_order(blocks: list[int], others: list[int]) -> None:
+    num = min(len(blocks), len(others))
+    one, two = route(blocks[:num]), route(others[:num])
+    rows = torch.tensor(one.present)
+    wanted = torch.tensor(blocks[:num])
+    assert torch.equal(rearranged(rows, from_each(one, None)), wanted)
+    assert torch.equal(rearranged(rows, from_each(one, two)), rearranged(wanted, two.order))
+    assert torch.equal(rearranged(rows, from_each(one, one)), rearranged(wanted, one.order))
+
+
+@law
+@given(columns)
+def test_the_parts_of_a_route_have_the_rows_of_their_block_and_its_samples_alone(blocks: list[int]) -> None:
+    found, stack = in_order(route(blocks)), torch.arange(NUM_BLOCKS)
+    for position, block in enumerate(found.present):
+        part = part_of(found, position)
+        assert (part.present, part.counts) == ((block,), (blocks.count(block),))
+        assert [int(row) for row in rows_of(stack, part)] == [block]
+    assert [int(row) for row in rows_of(stack, found)] == list(found.present)
+    assert one_each(found).counts == (1,) * len(found.present)
+
+
+@pytest.mark.parametrize("keeps_format", [True, False])
+def test_pictures_with_their_channels_last_stay_so_between_buckets_and_come_out_with_them_first(
+    keeps_format: bool,
 ) -> None:
-    found = route(blocks)
-    calls: list[int] = []
+    x = torch.randn(4, 3, 5, 6).contiguous(memory_format=torch.channels_last)
+    found = rearranged(x, torch.tensor([2, 0, 3, 1]), keeps_format)
+    assert torch.equal(found, x[[2, 0, 3, 1]])
+    assert found.is_contiguous(memory_format=torch.channels_last if keeps_format else torch.contiguous_format)
 
-    def call(part: Tensor, position: int) -> Tensor:
-        calls.append(position)
-        count = found.counts[position]
-        apart = part.unflatten(where.axis, (where.factor, count) if where.is_inner else (count, where.factor))
-        samples = apart.movedim(where.axis + where.is_inner, 0).flatten(1)[:, 0]
-        made = batch_at(result, count)
-        row = samples.repeat(result.factor) if result.is_inner else samples.repeat_interleave(result.factor)
-        view = [1, 1, 1]
-        view[result.axis] = -1
-        return row.view(view).expand_as(made) + 100.0 * found.present[position]
 
-    out = by_block(found, batch_at(where, len(blocks)), call, where, result)
-    assert calls == list(range(len(found.present)))
-    expected = batch_at(result, len(blocks))
-    per_sample = torch.tensor(blocks, dtype=torch.float64) * 100.0
-    assert torch.equal(out, expected + per_sample[expected.long()])
+def test_a_single_row_is_spread_without_a_copy_and_repeated_with_one() -> None:
+    x, found = torch.randn(1, 3), route([1, 0, 1])
+    assert torch.equal(spread(x, found), x.repeat(3, 1)) and spread(x, found).data_ptr() == x.data_ptr()
+    assert torch.equal(repeated(x, torch.zeros(3, 2)), x.repeat(3, 1))
+    assert rearranged(x, torch.tensor([0, 0]), keeps_format=False).is_contiguous()
 
 
 @law
@@ -125,7 +159,7 @@ def test_a_batch_of_one_block_is_not_permuted() -> None:
 def test_an_empty_batch_takes_block_0_with_no_samples() -> None:
     found = route([])
     assert (found.present, found.counts, found.num_samples) == ((0,), (0,), 0)
-    assert by_block(found, torch.empty(0, 2), lambda part, position: part * 2).shape == (0, 2)
+    assert join(split(torch.empty(0, 2), BatchAxis(), found), BatchAxis(), found).shape == (0, 2)
 
 
 def test_samples_of_one_block_keep_their_order() -> None:
