@@ -165,7 +165,7 @@ def rpganify_routed_layers() -> Iterable[RoutedLayerEntry]:  # type: ignore[empt
 
                 return nn.Bilinear(**config)
 
-            def call(self, tensors, inputs, is_training):
+            def call(self, config, tensors, inputs, is_training):
                 from torch.nn import functional
 
                 return functional.bilinear(*inputs, tensors["weight"], tensors.get("bias"))

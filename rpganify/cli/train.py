@@ -113,6 +113,12 @@ def train(
         float | None,
         typer.Option("--diversity-weight", metavar="NUMBER", help="Its factor; each form has a default."),
     ] = None,
+    sparse_adam: Annotated[
+        bool,
+        typer.Option(
+            "--sparse-adam", help="Let a step change only the blocks that it drew; another algorithm than Adam."
+        ),
+    ] = False,
     sample_every: Annotated[
         int, typer.Option("--sample-every", metavar="NUMBER", help="Steps between sample grids.")
     ] = 500,
@@ -172,6 +178,7 @@ def train(
         batch_size=batch_size,
         generator_lr=lr if generator_lr is None else generator_lr,
         discriminator_lr=lr if discriminator_lr is None else discriminator_lr,
+        sparse_adam=sparse_adam,
         d_steps=d_steps,
         loss=loss,
         loss_options=tuple(sorted(loss_options.items())),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from rpganify import hookspecs
-from rpganify.entries import Entry
+from rpganify.entries import Architecture, Entry, RoutedLayerEntry
 from rpganify.errors import RegistryError, RpganifyError, closest
 from rpganify.hookspecs import PROJECT
 from rpganify.registry.checking import check_hook_names, checked_entries
@@ -131,6 +131,8 @@ class Registry:
             RegistryError: it cannot be; the message names the plugin and the cause.
         """
         try:
+            for leaf in entry.leaves if isinstance(entry, Architecture) else ():
+                self.get(RoutedLayerEntry, leaf)
             return resolve(entry.factory)
         except RegistryError as error:
             raise RegistryError(f"{self._called(entry)} cannot be loaded. {error}") from error

@@ -26,10 +26,13 @@ class RoutedLayerKind(Protocol):
     def build(self, config: Mapping[str, Any]) -> nn.Module:
         """A new plain layer with these."""
 
-    def call(self, tensors: Mapping[str, Tensor], inputs: tuple[Any, ...], is_training: bool) -> Tensor:
+    def call(
+        self, config: Mapping[str, Any], tensors: Mapping[str, Tensor], inputs: tuple[Any, ...], is_training: bool
+    ) -> Tensor:
         """The results of one block's samples, `(n, ...)`.
 
         Args:
+            config: what `config` gave for the layer.
             tensors: the block's parameters and buffers, under the plain layer's names for them.
             inputs: what the plain layer's forward takes, of these samples.
             is_training: whether the model is in training mode.

@@ -101,7 +101,7 @@ def _block_call(layer: LayerConfig) -> BlockCall:
     maker = _MAKERS.get(layer.kind.rstrip("123d") if layer.kind[-1] == "d" else layer.kind)
     if maker is None:
         kind = kind_named(layer.kind)
-        return lambda inputs, tensors, is_training: kind.call(tensors, inputs, is_training)
+        return lambda inputs, tensors, is_training: kind.call(layer.config, tensors, inputs, is_training)
     call = maker(layer.kind, layer.config)
     return lambda inputs, tensors, is_training: call(inputs[0], tensors, is_training)
 

@@ -5,29 +5,16 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from rpganify.routing.kinds import RoutedLayerKind
 from rpganify.testing.laws import is_finite, name_of, require, require_close, shown, working
 from rpganify.testing.watching import untouched_tensors
 from rpganify.training.randomness import seeded_globals
-
-
-class RoutedLayerKind(Protocol):
-    """What a `RoutedLayerEntry`'s factory returns."""
-
-    def config(self, module: Any) -> dict[str, Any]:
-        """The constructor's values, as JSON data."""
-
-    def build(self, config: Mapping[str, Any]) -> nn.Module:
-        """A new plain layer with these."""
-
-    def call(self, tensors: Mapping[str, Tensor], inputs: tuple[Any, ...], is_training: bool) -> Tensor:
-        """The results of one block's samples."""
-
 
 _NUM_BLOCKS = 3
 _TOLERANCE = 1e-9  # float64
@@ -122,7 +109,7 @@ def _check_samples(
     subject = f"{name}.call in eval mode"
     for count in (1, _count(inputs)):
         some = _part(inputs, slice(0, count))
-        result = _call(subject, kind, tensors, some, False)
+        result = _call(subject, kind, kind.config(plain), tensors, some, False)
         oracle = torch.cat(
             [_run(plain.eval(), tensors, _part(some, slice(index, index + 1))) for index in range(count)]
         )
@@ -142,7 +129,7 @@ def _check_training(
 ) -> None:
     subject = f"{name}.call in train mode"
     ours, theirs = ({key: _fresh(tensor) for key, tensor in tensors.items()} for _ in range(2))
-    result, oracle = _call(subject, kind, ours, inputs, True), _run(plain.train(), theirs, inputs)
+    result, oracle = _call(subject, kind, kind.config(plain), ours, inputs, True), _run(plain.train(), theirs, inputs)
     require_close(
         subject,
         result,
@@ -194,7 +181,12 @@ def _check_gradients(
 
 
 def _call(
-    subject: str, kind: RoutedLayerKind, tensors: Mapping[str, Tensor], inputs: tuple[Any, ...], is_training: bool
+    subject: str,
+    kind: RoutedLayerKind,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    inputs: tuple[Any, ...],
+    is_training: bool,
 ) -> Tensor:
     watched = {key: tensor for key, tensor in tensors.items() if tensor.requires_grad or not is_training}
     watched |= {f"input {index}": value for index, value in enumerate(inputs) if isinstance(value, Tensor)}
@@ -202,12 +194,12 @@ def _call(
         working(
             subject,
             expected="one block's results",
-            repair="It is called as call(tensors, inputs, is_training).",
+            repair="It is called as call(config, tensors, inputs, is_training).",
         ),
         untouched_tensors(subject, watched, repair="Write into nothing but buffers in train mode."),
         seeded_globals(0),
     ):
-        result = kind.call(tensors, inputs, is_training)
+        result = kind.call(config, tensors, inputs, is_training)
     require(
         isinstance(result, Tensor) and is_finite(result),
         subject,

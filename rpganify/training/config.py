@@ -33,6 +33,8 @@ class TrainConfig:
         batch_size: images per step of either network.
         generator_lr, discriminator_lr: Adam's learning rates.
         betas: Adam's decay rates, both networks.
+        sparse_adam: whether a step of the generator changes only the blocks that its batch drew (`block_adam.BlockAdam`,
+            another algorithm than the paper's Adam); a standard generator has none.
         d_steps: discriminator steps before each generator step. The paper has 5 on CIFAR-10 and 1 on its larger
             images; 1 is the default because it is the fastest by the clock.
         loss: name of the adversarial loss, for the record; the trainer is given the loss itself.
@@ -55,6 +57,7 @@ class TrainConfig:
     generator_lr: float = 0.25e-3
     discriminator_lr: float = 0.25e-3
     betas: tuple[float, float] = (0.5, 0.999)
+    sparse_adam: bool = False
     d_steps: int = 1
     loss: str = "hinge"
     loss_options: tuple[tuple[str, OptionValue], ...] = ()

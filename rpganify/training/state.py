@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from rpganify.errors import TrainingError
+from rpganify.training.block_adam import BlockAdam
 from rpganify.training.config import TrainConfig
+from rpganify.training.diversity import HasBuckets
 from rpganify.training.randomness import Streams, global_states, restore_global_states
 from rpganify.training.steps import ImageGenerator
 
@@ -47,7 +49,9 @@ class TrainingState:
         return cls(
             generator,
             discriminator,
-            adam(of_generator, config.generator_lr, config.betas),
+            _block_adam(generator, of_generator, config)
+            if config.sparse_adam and generator.codes == "paths"
+            else adam(of_generator, config.generator_lr, config.betas),
             adam(of_discriminator, config.discriminator_lr, config.betas),
             Streams.seeded(config.seed),
         )
@@ -91,8 +95,22 @@ class TrainingState:
 
 def adam(parameters: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Adam:
     """Adam by its fused kernel: on 23 million CPU parameters a fifth of the time of the loop over tensors."""
-    is_fusable = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True if is_fusable else None)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True if _is_fusable(parameters) else None)
+
+
+def _block_adam(generator: ImageGenerator, parameters: list[nn.Parameter], config: TrainConfig) -> BlockAdam:
+    model = cast(HasBuckets, generator)
+    bucket_of = {
+        id(parameter): index
+        for index in range(model.plan.num_buckets)
+        for parameter in model.bucket_parameters(index).values()
+    }
+    buckets = [bucket_of.get(id(parameter)) for parameter in parameters]
+    return BlockAdam(parameters, buckets, config.generator_lr, config.betas, _is_fusable(parameters))
+
+
+def _is_fusable(parameters: list[nn.Parameter]) -> bool:
+    return all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
 
 
 def network_tensors(network: ImageGenerator | nn.Module) -> dict[str, Tensor]:

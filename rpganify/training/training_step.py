@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rpganify.data.images import ImageData, to_float
 from rpganify.errors import TrainingError
+from rpganify.training.block_adam import BlockAdam
 from rpganify.training.callbacks import StepMetrics
 from rpganify.training.config import TrainConfig
 from rpganify.training.diversity import HasBuckets, diversity_loss, margin_diversity_loss
@@ -53,12 +54,15 @@ class TrainingStep:
                 data_s += time.perf_counter() - begun
                 rows.append(self._discriminator_step(state, real))
             halfway = time.perf_counter()
+            codes = self._codes(state)
+            if isinstance(state.generator_adam, BlockAdam):
+                state.generator_adam.choose(codes)
             outcome = generator_step(
                 state.generator,
                 state.discriminator,
                 self._loss,
                 state.generator_adam,
-                codes=self._codes(state),
+                codes=codes,
                 real=real,
                 diversity=self._diversity(state),
             )

@@ -262,7 +262,7 @@ def test_a_type_that_no_model_holds_is_refused(damaged: Path, graph: Any) -> Non
 
 def test_a_layer_that_is_not_built_in_is_refused(damaged: Path, graph: Any) -> None:
     graph["layer_configs"]["fc"]["kind"] = "Sequential"
-    with pytest.raises(ModelFileError, match="asks for a layer 'Sequential', which is no built-in layer"):
+    with pytest.raises(ModelFileError, match="asks for a layer 'Sequential', which is neither built in nor"):
         load_model(rewrite(damaged, graph))
 
 

@@ -44,15 +44,17 @@ class StyledKind:
     def build(self, config: Mapping[str, Any]) -> nn.Module:
         return Styled(**config)
 
-    def call(self, tensors: Mapping[str, Tensor], inputs: tuple[Any, ...], is_training: bool) -> Tensor:
-        return functional_call(Styled(2), dict(tensors), inputs)  # type: ignore[no-any-return]
+    def call(
+        self, config: Mapping[str, Any], tensors: Mapping[str, Tensor], inputs: tuple[Any, ...], is_training: bool
+    ) -> Tensor:
+        return functional_call(self.build(config), dict(tensors), inputs)  # type: ignore[no-any-return]
 
 
 class StyledGenerator(nn.Module):
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
         self.fc = nn.Linear(LATENT, channels * SIDE * SIDE)
-        self.styled = nn.ModuleList([Styled(channels), Styled(channels)])
+        self.styled = nn.ModuleList([Styled(channels), Styled(channels, gain=2.0)])
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.fc(z).view(-1, 3, SIDE, SIDE)

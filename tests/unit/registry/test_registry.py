@@ -265,6 +265,15 @@ def test_a_factory_that_cannot_be_imported_is_refused_naming_entry_plugin_and_ca
         registry.make(registry.get(LossEntry, "late"))
 
 
+def test_an_architecture_whose_layers_nobody_routes_is_refused_by_their_name(registry: Registry) -> None:
+    entry = Architecture("styled", "a generator", "builtins:dict", (4,), ("a",), "mlp", leaves=("modulated",))
+    registry.register(plugin("mine", rpganify_architectures=lambda: [entry]))
+    with pytest.raises(
+        RegistryError, match=r"'styled' of the plugin mine cannot be loaded\. .*routed layer 'modulated'"
+    ):
+        registry.make(entry)
+
+
 def test_a_factory_that_fails_is_refused_naming_entry_plugin_arguments_and_cause(registry: Registry) -> None:
     def fails(**arguments: Any) -> None:
         raise KeyError("no such table")

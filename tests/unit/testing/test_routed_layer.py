@@ -20,7 +20,7 @@ class RoutedBilinear:
     def build(self, config):
         return nn.Bilinear(**config)
 
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         return functional.bilinear(*inputs, tensors["weight"], tensors.get("bias"))
 
 
@@ -33,7 +33,7 @@ class RoutedNorm:
     def build(self, config):
         return nn.BatchNorm1d(**config)
 
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         if is_training:
             tensors["num_batches_tracked"].add_(1)
         statistics = tensors["running_mean"], tensors["running_var"]
@@ -49,7 +49,7 @@ class RoutedDropout:
     def build(self, config):
         return nn.Dropout(**config)
 
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         return functional.dropout(*inputs, training=is_training)
 
 
@@ -76,40 +76,40 @@ def test_the_module_and_the_inputs_stay_as_they_are():
 
 
 class BiasForgotten(RoutedBilinear):
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         return functional.bilinear(*inputs, tensors["weight"])
 
 
 class BiasDetached(RoutedBilinear):
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         return functional.bilinear(*inputs, tensors["weight"], tensors["bias"].detach())
 
 
 class Detached(RoutedBilinear):
-    def call(self, tensors, inputs, is_training):
-        return super().call(tensors, inputs, is_training).detach()
+    def call(self, config, tensors, inputs, is_training):
+        return super().call(config, tensors, inputs, is_training).detach()
 
 
 class MixesSamples(RoutedBilinear):
-    def call(self, tensors, inputs, is_training):
-        result = super().call(tensors, inputs, is_training)
+    def call(self, config, tensors, inputs, is_training):
+        result = super().call(config, tensors, inputs, is_training)
         return result + result.mean(0) - result[:1]
 
 
 class Squeezing(RoutedBilinear):
-    def call(self, tensors, inputs, is_training):
-        return super().call(tensors, inputs, is_training).squeeze()
+    def call(self, config, tensors, inputs, is_training):
+        return super().call(config, tensors, inputs, is_training).squeeze()
 
 
 class WritesIntoTheWeight(RoutedBilinear):
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         with torch.no_grad():
             tensors["weight"].mul_(2)
-        return super().call(tensors, inputs, is_training)
+        return super().call(config, tensors, inputs, is_training)
 
 
 class TakesOneInput(RoutedBilinear):
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         return functional.bilinear(inputs, tensors["weight"])
 
 
@@ -144,17 +144,17 @@ class LosesTheEps(RoutedNorm):
 
 
 class LosesStatistics(RoutedNorm):
-    def call(self, tensors, inputs, is_training):
-        return super().call({name: tensor.clone() for name, tensor in tensors.items()}, inputs, is_training)
+    def call(self, config, tensors, inputs, is_training):
+        return super().call(config, {name: tensor.clone() for name, tensor in tensors.items()}, inputs, is_training)
 
 
 class AlwaysEval(RoutedNorm):
-    def call(self, tensors, inputs, is_training):
-        return super().call(tensors, inputs, False)
+    def call(self, config, tensors, inputs, is_training):
+        return super().call(config, tensors, inputs, False)
 
 
 class AlwaysTrain(RoutedNorm):
-    def call(self, tensors, inputs, is_training):
+    def call(self, config, tensors, inputs, is_training):
         return functional.batch_norm(*inputs, None, None, tensors["weight"], tensors["bias"], True)
 
 
@@ -172,7 +172,7 @@ class AlwaysTrain(RoutedNorm):
         (WritesIntoTheWeight, r"\.call in eval mode: expected weight to keep its values; got others afterwards"),
         (
             TakesOneInput,
-            r"\.call in eval mode: expected one block's results; got TypeError.*call\(tensors, inputs, is_",
+            r"\.call in eval mode: expected one block's results; got TypeError.*call\(config, tensors, inputs, is_",
         ),
         (TuplesInConfig, r"\.config: expected a dict that is the same after JSON; got .*\(1, 2\).*\[1, 2\].*tuples"),
         (TensorsInConfig, r"\.config: expected data that JSON can hold; got TypeError: .*Give texts, numbers"),

@@ -99,3 +99,20 @@ def test_a_loss_that_compares_scores_sees_the_last_real_images_of_the_discrimina
         expected = state.discriminator(to_float(last)).flatten()
     assert loss.order == ["discriminator"] * 2 + ["generator"]
     assert torch.allclose(loss.real_scores, expected)
+
+
+@pytest.mark.parametrize("is_sparse", [True, False])
+def test_a_sparse_step_changes_the_drawn_blocks_alone_and_a_dense_one_all_that_the_diversity_loss_reaches(is_sparse):
+    state, step = step_with(Hinge(), sparse_adam=is_sparse, generator_lr=1e-2)
+    before = state.generator.first_weight.detach().clone()
+    draw, drawn = state.generator.draw, []
+
+    def first_two_blocks(n, generator=None):
+        drawn.append(draw(n, generator).clamp_max(1))
+        return drawn[-1]
+
+    state.generator.draw = first_two_blocks
+    step(state)
+    moved = (state.generator.first_weight != before).flatten(1).any(1)
+    assert set(drawn[-1][:, 0].tolist()) == {0, 1}
+    assert moved.tolist() == [True, True, not is_sparse]
