@@ -117,6 +117,28 @@ def test_the_share_of_a_bucket_is_the_variance_that_its_blocks_make() -> None:
     assert float(of_boards.changed.mean(0)[0] / of_boards.whole.mean(0)[0]) < 0.01
 
 
+def test_noise_that_the_generator_draws_is_told_apart_from_what_blocks_do() -> None:
+    class Noisy(Painter):
+        def images(self, codes: Tensor) -> Tensor:
+            images = super().images(codes)
+            return images + 0.1 * torch.randn(images.shape)
+
+    painter = Noisy([0.1, 0.3], [0.2, 0.2])
+    context = AnalysisContext(num_paths=400)
+    measured = measure(painter, context, num_real=2)
+    assert measured.noise is not None and measured.varied[1] is not None
+    middle = measured.frequencies.centres.sub(0.3).abs().argmin()  # neither wave nor board is there
+    noise, boards = measured.noise, measured.varied[1]
+    assert float(noise.changed.mean(0)[middle]) == pytest.approx(0.01, rel=0.05)
+    assert float(noise.changed.mean(0)[middle] / noise.whole.mean(0)[middle]) == pytest.approx(1, abs=0.02)
+    assert abs(float(boards.changed.mean(0)[middle] / boards.whole.mean(0)[middle])) < 0.05
+    report = Spectrum().analyze(painter, context)
+    assert (
+        report.table("bands").columns[-2].name == "noise" and "the generator's own noise" in report.figures[0].caption
+    )
+    assert measure(Painter([0.1, 0.3], [0.2, 0.2]), context, num_real=2).noise is None
+
+
 def test_the_report_names_the_band_that_is_too_strong_and_the_bucket_behind_it() -> None:
     painter = Painter([0.1, 0.3, 0.5], [0.0, 0.2, 0.4])
     noise = 0.01 * torch.randn(50, SIZE, SIZE, generator=torch.Generator().manual_seed(1))

@@ -14,7 +14,7 @@ from rpganify.data.images import sample_rate_of
 from rpganify.errors import AnalysisError
 from rpganify.report.report import Cell, Column, Figure, JsonValue, Report, Table
 from rpganify_spectrum.figure import decibels, draw_spectrum
-from rpganify_spectrum.measuring import Measured, measure
+from rpganify_spectrum.measuring import Measured, Varied, measure
 
 NUM_REAL = 1000
 
@@ -27,7 +27,9 @@ checkerboard of transposed convolutions, is power at high frequencies that real 
 Shares: in {num_paths} random paths one bucket's block is replaced by another one. Half the power of the difference, times the
 chance that a block drawn at random is another one, is the power that the choice of this bucket's block makes while all others
 stay; it is divided by the mean power of the samples. Shares of several buckets need not add up to 100 %, as buckets interact;
-what all blocks of a bucket do alike is in no share. Samples are taken as they would be saved, pictures with 8 bits.
+what all blocks of a bucket do alike is in no share. If the generator draws noise of its own, the same paths are made once
+more: the power of that difference is the noise's, and is taken off the buckets'. Samples are taken as they would be saved,
+pictures with 8 bits.
 
 ± is one standard error over paths. Source of the comparison with real data: Durall et al., "Watch your Up-Convolution",
 2020, section 3; shares by bucket are our own.
@@ -66,6 +68,8 @@ class Spectrum:
             for index, part in enumerate(measured.varied)
             if part is not None
         ]
+        if measured.noise is not None:
+            shares.append(("noise", _share(measured.noise.changed, measured.noise.whole)[0]))
         real = None if measured.real is None else measured.real.mean(0)
         drawing = draw_spectrum(
             frequencies.centres * factor, unit, 0.5 * factor, measured.generated.mean(0), real, shares
@@ -152,8 +156,11 @@ def _bands_table(measured: Measured, names: tuple[str, ...], unit: str, factor: 
         ]
         for row, part, value, error in zip(rows, real.mean(0) / real.mean(0).sum(), *excess, strict=True):
             row += [_cell(100 * part), _cell(value), _cell(error)]
-    for index, part in enumerate(measured.varied):
-        columns += [Column(f"bucket {index + 1} {names[index]}", "%"), Column(f"{index + 1} error", is_error=True)]
+    parts = [(f"bucket {index + 1} {names[index]}", part) for index, part in enumerate(measured.varied)]
+    if measured.noise is not None:
+        parts.append(("noise", measured.noise))
+    for name, part in parts:
+        columns += [Column(name, "%"), Column(f"{name} error", is_error=True)]
         if part is None:
             for row in rows:
                 row += [None, None]
@@ -174,6 +181,9 @@ def _rings_table(measured: Measured, names: tuple[str, ...], unit: str, factor: 
         if part is not None:
             columns.append(Column(f"share of bucket {index + 1} {names[index]}"))
             series.append(_share(part.changed, part.whole)[0])
+    if measured.noise is not None:
+        columns.append(Column("share of noise"))
+        series.append(_share(measured.noise.changed, measured.noise.whole)[0])
     rows = tuple(tuple(_cell(value) for value in row) for row in zip(*series, strict=True))
     return Table("rings", "the spectra as drawn", tuple(columns), rows, is_raw=True)
 
@@ -192,17 +202,22 @@ def _summary(measured: Measured, names: tuple[str, ...], unit: str, factor: floa
         told = f"Generated samples have {abs(float(value[band])):.1f} dB {more} power than real ones at "
         told += f"{_range(frequencies.bands[band], factor)} {unit}"
     shares = [
-        (float(_share(frequencies.in_bands(part.changed), frequencies.in_bands(part.whole))[0][band]), index)
+        (_share_in(measured, part, band), f"bucket {index + 1} ({names[index]})")
         for index, part in enumerate(measured.varied)
         if part is not None
     ]
+    if measured.noise is not None:
+        shares.append((_share_in(measured, measured.noise, band), "the generator's own noise"))
     if not shares:
         return f"{told}." if told else ""
-    share, index = max(shares)
-    bucket, percent = f"bucket {index + 1} ({names[index]})", f"{100 * share:.0f} % of the power"
-    if told:
-        return f"{told}; there, {bucket} makes the largest difference, {percent}."
-    return f"At {_range(frequencies.bands[band], factor)} {unit}, {bucket} makes the largest difference, {percent}."
+    share, who = max(shares)
+    found = f"{who} makes the largest difference, {100 * share:.0f} % of the power."
+    return f"{told}; there, {found}" if told else f"At {_range(frequencies.bands[band], factor)} {unit}, {found}"
+
+
+def _share_in(measured: Measured, part: Varied, band: int) -> float:
+    frequencies = measured.frequencies
+    return float(_share(frequencies.in_bands(part.changed), frequencies.in_bands(part.whole))[0][band])
 
 
 def _range(band: tuple[float, float], factor: float) -> str:
@@ -212,8 +227,9 @@ def _range(band: tuple[float, float], factor: float) -> str:
 def _caption(measured: Measured) -> str:
     told = f"Above: mean power of {len(measured.generated)} generated samples"
     told += f" and of {len(measured.real)} real ones (dashed)." if measured.real is not None else "."
-    if any(part is not None for part in measured.varied):
-        told += " Below: how much of the generated power another block of one bucket changes, all others frozen."
+    if any(part is not None for part in (*measured.varied, measured.noise)):
+        told += " Below: how much of the generated power another block of one bucket changes, all others frozen"
+        told += "; and what the generator's own noise changes." if measured.noise is not None else "."
     return told
 
 

@@ -29,7 +29,7 @@ def draw_spectrum(
         nyquist: the highest frequency along an axis, in `unit`.
         generated: mean power, `(num_rings,)`.
         real: the same of real samples, or None.
-        shares: name of each bucket that can vary, and its share of the generated power in each ring.
+        shares: name of each bucket that can vary, and of noise; and their shares of the generated power in each ring.
     """
     num_panels = 2 if shares else 1
     drawing = new_drawing(7.0, 2.9 * num_panels)

@@ -17,16 +17,17 @@ from rpganify_spectrum.power import Frequencies
 
 _CHUNK = 64
 _MIN_EXTENT = 4
+_NUM_TRIED = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Varied:
-    """What one bucket's choice of a block changes, a row per path, float64 `(num_paths, num_rings)` each.
+    """What one choice changes, a row per path, float64 `(num_paths, num_rings)` each.
 
     Args:
-        changed: half the power of the difference between a sample and one with another block of the bucket, times the chance
-            that a random block is another one: its mean is the power that the choice of a block makes.
-        whole: mean power of the two.
+        changed: its mean is the power that the choice makes, be it of a bucket's block or of the generator's own noise. A row
+            may be negative.
+        whole: mean power of the two samples that were compared.
     """
 
     changed: Tensor
@@ -42,6 +43,7 @@ class Measured:
         generated: power of samples of random paths, float64 `(num_paths, num_rings)`.
         real: power of real samples, `(num_real, num_rings)`; None without data.
         varied: per bucket; None for a bucket of one block. Empty for a model without buckets.
+        noise: of the noise that the generator draws itself; None if it draws none.
         notes: what is to be known.
     """
 
@@ -49,6 +51,7 @@ class Measured:
     generated: Tensor
     real: Tensor | None
     varied: tuple[Varied | None, ...]
+    noise: Varied | None
     notes: tuple[str, ...]
 
 
@@ -77,17 +80,27 @@ def measure(model: nn.Module, context: AnalysisContext, num_real: int) -> Measur
     chance = torch.Generator().manual_seed(context.seed)
     space: PathSpace | None = model.paths if getattr(model, "codes", None) == "paths" else None  # type: ignore[assignment]
     buckets = range(len(space.num_blocks)) if space else range(0)
-    total = context.num_paths * (1 + sum(space.num_blocks[bucket] > 1 for bucket in buckets) if space else 1)
-    done = 0
-
-    def progress(made: int) -> None:
-        context.progress("spectrum", done + made, total)
-
     with evaluating(model, context.seed):
         maker = ImageMaker(model, context)  # type: ignore[arg-type]
         codes = model.draw(context.num_paths, chance)  # type: ignore[operator]
-        base = _as_saved(maker.values(codes, progress))
-        generated = _power(frequencies, base)
+        is_noisy = not torch.equal(maker.values(codes[:_NUM_TRIED]), maker.values(codes[:_NUM_TRIED]))
+        rounds = 1 + is_noisy + sum(space.num_blocks[bucket] > 1 for bucket in buckets if space)
+        done = 0
+
+        def make(of: Tensor) -> tuple[Tensor, Tensor]:
+            """Samples and their power, told as progress."""
+            nonlocal done
+            samples = _as_saved(
+                maker.values(of, lambda n: context.progress("spectrum", done + n, rounds * context.num_paths))
+            )
+            done += context.num_paths
+            return samples, _power(frequencies, samples)
+
+        base, generated = make(codes)
+        noise: Varied | None = None
+        if is_noisy:
+            again, power = make(codes)
+            noise = Varied(_power(frequencies, again - base) / 2, (generated + power) / 2)
         varied: list[Varied | None] = []
         for bucket in buckets:
             assert space is not None
@@ -95,12 +108,13 @@ def measure(model: nn.Module, context: AnalysisContext, num_real: int) -> Measur
             if num_blocks == 1:
                 varied.append(None)
                 continue
-            done += context.num_paths
-            others = _as_saved(maker.values(_with_other_blocks(codes, bucket, num_blocks, chance), progress))
-            changed = _power(frequencies, others - base) / 2 * (num_blocks - 1) / num_blocks
-            varied.append(Varied(changed, (generated + _power(frequencies, others)) / 2))
+            others, power = make(_with_other_blocks(codes, bucket, num_blocks, chance))
+            changed = _power(frequencies, others - base) / 2
+            # The other sample has other noise too; and a random block is the same one once in num_blocks times.
+            changed = (changed if noise is None else changed - noise.changed) * (num_blocks - 1) / num_blocks
+            varied.append(Varied(changed, (generated + power) / 2))
     real = None if context.data is None else _real_power(frequencies, context.data, num_real, chance)
-    return Measured(frequencies, generated, real, tuple(varied), maker.notes())
+    return Measured(frequencies, generated, real, tuple(varied), noise, maker.notes())
 
 
 def _as_saved(samples: Tensor) -> Tensor:
