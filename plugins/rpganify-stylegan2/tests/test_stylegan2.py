@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -15,11 +16,12 @@ import rpganify
 from rpganify.cli.app import app
 from rpganify.entries import Architecture
 from rpganify.registry import default_registry
-from rpganify.testing import check_architecture, check_discriminator
+from rpganify.testing import check_architecture, check_discriminator, check_routed_layer
 from rpganify_stylegan2.discriminator import batch_deviation, stylegan2_discriminator
 from rpganify_stylegan2.generator import feature_widths, stylegan2_32, stylegan2_64
 from rpganify_stylegan2.layers import EqualizedConv2d, EqualizedLinear, ModulatedConv2d
 from rpganify_stylegan2.resampling import Blur, Upsample, filter_kernel
+from rpganify_stylegan2.routed import RoutedModulatedConv2d
 
 SMALL = {"channels": 16, "latent_dim": 16, "mapping_layers": 2}
 
@@ -65,6 +67,27 @@ def test_an_upsampling_one_convolves_between_zeros_and_then_filters() -> None:
     result = layer(x, style)
     assert result.shape == (3, 7, 8, 12)
     assert torch.allclose(result, torch.cat(expected), atol=1e-6)  # the filter is float32
+
+
+@pytest.mark.parametrize("is_upsampling", [False, True])
+@pytest.mark.parametrize("is_demodulated", [False, True])
+def test_with_blocks_it_keeps_the_laws_of_a_routed_layer(is_demodulated: bool, is_upsampling: bool) -> None:
+    layer = ModulatedConv2d(4, 3, 3, is_demodulated, is_upsampling)
+    check_routed_layer(RoutedModulatedConv2d(), layer, torch.randn(6, 4, 5, 5), torch.randn(6, 4))
+
+
+def test_a_model_on_disk_names_each_modulated_convolution_with_its_config(tmp_path: Path) -> None:
+    model = rpganify.wrap(stylegan2_32(**SMALL), buckets=["mapping", "b4", "b8", "b16", "b32"], blocks=2)
+    rpganify.save(model, tmp_path / "model.rpgan")
+    layers = json.loads((tmp_path / "model.rpgan" / "graph.json").read_text())["layer_configs"]
+    assert len(layers) == 11 and {layer["kind"] for layer in layers.values()} == {"stylegan2-modulated-conv"}
+    assert layers["b8.conv0.conv"]["config"] == {
+        "in_channels": 16,
+        "out_channels": 16,
+        "kernel_size": 3,
+        "is_demodulated": True,
+        "is_upsampling": True,
+    }
 
 
 def test_demodulation_brings_any_style_s_output_to_unit_size() -> None:

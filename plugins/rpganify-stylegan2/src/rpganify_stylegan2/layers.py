@@ -103,13 +103,20 @@ class ModulatedConv2d(nn.Module):
         """Features `(N, in_channels, h, w)` and styles `(N, in_channels)` -> `(N, out_channels, h, w)`, or twice that."""
         return modulated_conv2d(x, style, self.weight, self.kernel, self.is_demodulated)
 
-    def extra_repr(self) -> str:
+    def options(self) -> dict[str, int | bool]:
         """The constructor's values."""
         out_channels, in_channels, kernel_size, _ = self.weight.shape
-        return (
-            f"{in_channels}, {out_channels}, kernel_size={kernel_size}, is_demodulated={self.is_demodulated}, "
-            f"is_upsampling={self.kernel is not None}"
-        )
+        return {
+            "in_channels": in_channels,
+            "out_channels": out_channels,
+            "kernel_size": kernel_size,
+            "is_demodulated": self.is_demodulated,
+            "is_upsampling": self.kernel is not None,
+        }
+
+    def extra_repr(self) -> str:
+        """The constructor's values, for `print`."""
+        return ", ".join(f"{name}={value}" for name, value in self.options().items())
 
 
 def modulated_conv2d(x: Tensor, style: Tensor, weight: Tensor, kernel: Tensor | None, is_demodulated: bool) -> Tensor:

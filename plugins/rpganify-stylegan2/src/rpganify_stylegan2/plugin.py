@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rpganify import hookimpl
-from rpganify.hookspecs import Architecture, DiscriminatorEntry
+from rpganify.hookspecs import Architecture, DiscriminatorEntry, RoutedLayerEntry
 
 _LATENT = (128,)
+_MODULATED = "stylegan2-modulated-conv"
 
 
 @hookimpl
@@ -20,6 +21,7 @@ def rpganify_architectures() -> list[Architecture]:
             _LATENT,
             ("mapping", "b4", "b8", "b16", "b32"),
             "stylegan2",
+            (_MODULATED,),
         ),
         Architecture(
             "stylegan2-64",
@@ -28,7 +30,21 @@ def rpganify_architectures() -> list[Architecture]:
             _LATENT,
             ("mapping", "b4", "b8", "b16", "b32", "b64"),
             "stylegan2",
+            (_MODULATED,),
         ),
+    ]
+
+
+@hookimpl
+def rpganify_routed_layers() -> list[RoutedLayerEntry]:
+    """The modulated convolution is one step of a converted generator, not the dozen that it is made of."""
+    return [
+        RoutedLayerEntry(
+            _MODULATED,
+            "StyleGAN2's modulated convolution, plain and upsampling",
+            "rpganify_stylegan2.layers:ModulatedConv2d",
+            "rpganify_stylegan2.routed:RoutedModulatedConv2d",
+        )
     ]
 
 
