@@ -112,8 +112,11 @@ class _Search:
             members = self.member.get(operand)
             if members is None or set(operand.users) - members != {node}:
                 continue
-            if values_per_sample(node) <= values_per_sample(operand) and self._is_closed(members | {node}):
-                members.add(node)
+            # With it comes what nobody else needs, so that a skip past the segment's end does not keep it open.
+            beside = {one for one in node.all_input_nodes if self._is_free(one) and set(one.users) == {node}}
+            is_small = values_per_sample(node) <= values_per_sample(operand)
+            if is_small and self._is_closed(members | beside | {node}):
+                members |= beside | {node}
                 self._own(members)
                 self._draw_in(members)
                 return
