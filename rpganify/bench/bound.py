@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
+from rpganify.bench.kernels import kernel_of, layers_in_cut_segments
 from rpganify.bench.timing import run_in_turn
 from rpganify.conversion.known import build_layer
-from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
-from rpganify.routing.kernels import choose_kernel
+from rpganify.routing.blueprint import LayerConfig
+from rpganify.routing.generator import RandomPathGenerator
 
 # Bandwidth is measured on as much memory as the blocks take, within these limits.
 _LEAST_BYTES, _MOST_BYTES = 2**24, 2**29
@@ -37,8 +38,9 @@ class LayerCost:
     Args:
         name, kind: as in the plan's table.
         bucket: its bucket's name.
-        kernel: how its blocks are run.
-        sample_shape: of its input.
+        kernel: how its blocks are run, see `kernels.kernel_of`.
+        is_in_segment: whether they are run with what stands around the layer, one block after the other.
+        sample_shape: of its (first) input.
         block_bytes: its parameters, of one block.
         num_present: distinct blocks in a batch, on average.
         forward_s, both_s: the plain layer's pass, and a pass with gradients.
@@ -49,6 +51,7 @@ class LayerCost:
     kind: str
     bucket: str
     kernel: str
+    is_in_segment: bool
     sample_shape: tuple[int, ...]
     block_bytes: int
     num_present: float
@@ -69,7 +72,6 @@ def measure_bandwidth(num_bytes: int, device: torch.device, num_rounds: int = 7)
 
 
 def measure_layers(
-    plain: StandardGenerator,
     routed: RandomPathGenerator,
     paths: Sequence[Tensor],
     bandwidth: Bandwidth,
@@ -79,11 +81,12 @@ def measure_layers(
     """The cost and the bound of every built-in layer that has blocks.
 
     Args:
-        plain, routed: one generator in both forms.
+        routed: on the device.
         paths: batches of paths, as they are measured elsewhere.
         bandwidth: of the memory where the blocks lie.
     """
     batch_size = len(paths[0])
+    in_segments = layers_in_cut_segments(routed, device.type)
     costs = []
     for node in routed.blueprint.train_graph.nodes:
         name = str(node.target)
@@ -91,48 +94,61 @@ def measure_layers(
         if node.op != "call_module" or bucket is None:
             continue
         config = routed.blueprint.layer_configs[name]
-        shape = node.all_input_nodes[0].meta["shape"]
-        sizes = tuple(factor * batch_size + rest for factor, rest in shape)
-        layer = build_layer(config).to_empty(device=device)
-        for tensor in (*layer.parameters(), *layer.buffers()):
-            nn.init.normal_(tensor, std=0.02) if tensor.is_floating_point() else nn.init.zeros_(tensor)
-        forward_s, both_s = _time_layer(layer, sizes, node.all_input_nodes[0].meta["dtype"], device, num_rounds)
+        layer, num_blocks = _layer(config, device), routed.plan.num_blocks[bucket]
+        inputs = [_example(operand, batch_size, device) for operand in node.all_input_nodes]
+        forward_s, both_s = _time_layer(layer, inputs, device, num_rounds)
         block_bytes = sum(p.numel() * p.element_size() for p in layer.parameters())
         present = sum(len(batch[:, bucket].unique()) for batch in paths) / len(paths)
         reading, writing = present * block_bytes / bandwidth.read, present * block_bytes / bandwidth.write
         costs.append(
             LayerCost(
-                name,
-                config.kind,
-                routed.plan.buckets[bucket].name,
-                choose_kernel(config, sizes[1:], device.type),
-                sizes[1:],
-                block_bytes,
-                present,
-                forward_s,
-                both_s,
-                max(forward_s, reading),
-                max(both_s, 2 * reading + writing),
+                name=name,
+                kind=config.kind,
+                bucket=routed.plan.buckets[bucket].name,
+                kernel=kernel_of(node, config, num_blocks, device.type),
+                is_in_segment=num_blocks > 1 and name in in_segments,
+                sample_shape=tuple(inputs[0].shape[1:]),
+                block_bytes=block_bytes,
+                num_present=present,
+                forward_s=forward_s,
+                both_s=both_s,
+                bound_forward_s=max(forward_s, reading),
+                bound_both_s=max(both_s, 2 * reading + writing),
             )
         )
     return costs
 
 
+def _example(operand: fx.Node, batch_size: int, device: torch.device) -> Tensor:
+    """A batch such as the node gives: normal noise, or zeros for whole numbers such as labels."""
+    sizes = [factor * batch_size + rest for factor, rest in operand.meta["shape"]]
+    dtype = operand.meta["dtype"]
+    if not dtype.is_floating_point:
+        return torch.zeros(sizes, dtype=dtype, device=device)
+    return torch.randn(sizes, dtype=dtype, device=device).requires_grad_()
+
+
+def _layer(config: LayerConfig, device: torch.device) -> nn.Module:
+    """A plain layer with values that are no extremes: what it computes does not matter."""
+    layer = build_layer(config).to_empty(device=device)
+    for tensor in (*layer.parameters(), *layer.buffers()):
+        nn.init.normal_(tensor, std=0.02) if tensor.is_floating_point() else nn.init.zeros_(tensor)
+    return layer
+
+
 def _time_layer(
-    layer: nn.Module, sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device, num_rounds: int
+    layer: nn.Module, inputs: Sequence[Tensor], device: torch.device, num_rounds: int
 ) -> tuple[float, float]:
     """Seconds of a pass, and of a pass with gradients, of a plain layer."""
-    x = torch.randn(sizes, dtype=dtype, device=device) if dtype.is_floating_point else torch.zeros(sizes, dtype=dtype)
-    x = x.to(device).requires_grad_(dtype.is_floating_point)
 
     def forward() -> None:
         with torch.no_grad():
-            layer(x)
+            layer(*inputs)
 
     def both() -> None:
-        for tensor in (x, *layer.parameters()):
+        for tensor in (*inputs, *layer.parameters()):
             tensor.grad = None
-        result = layer(x)
+        result = layer(*inputs)
         result.backward(torch.ones_like(result))
 
     timings = run_in_turn({"forward": forward, "both": both}, num_rounds=num_rounds, device=device)

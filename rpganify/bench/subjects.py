@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from rpganify.conversion.building import actual_blueprint, build_standard_generator
+from rpganify.conversion.replication import tensors_by_name
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
+BACKWARD = " + backward"
 # Batches of paths that the rounds take in turn: what is measured holds for none of them in particular.
 _NUM_PATHS = 32
 
@@ -50,6 +53,15 @@ class Subjects:
             for one in self.routed.conditions
         }
 
+    def why_no_loop(self) -> str | None:
+        """Why a sample cannot be run by itself: a norm over the batch may refuse to take one value; None if it can."""
+        try:
+            with torch.no_grad():
+                SampleLoop(self.plain, self.routed)(self.paths()[0][:1], self.conditions())
+        except ValueError as error:
+            return " ".join(str(error).split())
+        return None
+
     def passes(self, *, has_loop: bool = True) -> dict[str, Callable[[], object]]:
         """Every pass by its name: `plain`, `routed`, `frozen` and `loop`, each also with ` + backward`."""
         conditions = self.conditions()
@@ -66,8 +78,19 @@ class Subjects:
         passes: dict[str, Callable[[], object]] = {}
         for name, (module, images) in made.items():
             passes[name] = _without_gradients(images)
-            passes[f"{name} + backward"] = _with_gradients(module, images)
+            passes[name + BACKWARD] = _with_gradients(module, images)
         return passes
+
+
+def plain_twin(routed: RandomPathGenerator) -> StandardGenerator:
+    """The plain generator, with the first block of every bucket; on the same device, nothing is shared."""
+    plain = build_standard_generator(replace(actual_blueprint(routed), plan=None))
+    stacks = tensors_by_name(routed)
+    with torch.no_grad():
+        for name, tensor in tensors_by_name(plain).items():
+            stack = stacks[name]
+            tensor.copy_(stack if stack.shape == tensor.shape else stack[0])
+    return plain.to(routed.Z.device)
 
 
 class SampleLoop(nn.Module):

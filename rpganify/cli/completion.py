@@ -14,6 +14,9 @@ from rpganify.entries import Architecture, Entry
 if TYPE_CHECKING:
     from rpganify.registry.finding import Selection
 
+# As `routing.kernels.KERNEL_NAMES`, which would import torch.
+KERNELS = ("auto", "by-block", "layer-by-layer", "matmul", "project", "grouped", "gather")
+
 Completer = Callable[[typer.Context, str], list[tuple[str, str]]]
 
 
@@ -43,6 +46,11 @@ def complete_kind(incomplete: str) -> list[tuple[str, str]]:
     from rpganify.registry import KINDS
 
     return [(kind.word, kind.many) for kind in KINDS if _fits(kind.word, incomplete)]
+
+
+def complete_kernel(incomplete: str) -> list[str]:
+    """The kernels that `--kernel` pins."""
+    return [name for name in KERNELS if _fits(name, incomplete)]
 
 
 def complete_switch(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:

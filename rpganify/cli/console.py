@@ -33,27 +33,31 @@ def show_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def show_table(headings: Sequence[tuple[str, Side]], rows: Sequence[Sequence[str]], footer: Sequence[str] = ()) -> None:
+def show_table(
+    headings: Sequence[tuple[str, Side]], rows: Sequence[Sequence[str] | str], footer: Sequence[str] = ()
+) -> None:
     """A table on stdout.
 
     Args:
         headings: name and alignment per column.
-        rows: one text per column; foreign text such as `conv[0]` stays as it is.
+        rows: one text per column, or a single text that stands across all of them; foreign text such as `conv[0]` stays
+            as it is.
         footer: one text per column under the rule, or nothing.
     """
     is_headed = any(name for name, _ in headings)
     table = Table(box=None, pad_edge=False, show_header=is_headed, show_footer=bool(footer))
     for index, (name, side) in enumerate(headings):
         table.add_column(name, Text(footer[index]) if footer else "", justify=side, overflow="fold")
+    across = iter([row for row in rows if isinstance(row, str)])
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell) for cell in ((" ",) if isinstance(row, str) else row)))
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(highlight=False, width=_PIPE_WIDTH)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():
-        typer.echo(line.rstrip())  # rich pads every line to the width of the table
+        typer.echo(line.rstrip() or next(across, ""))  # rich pads every line to the width of the table
 
 
 def talk_console() -> Console:

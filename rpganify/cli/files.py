@@ -47,10 +47,15 @@ def read_plan(path: Path) -> Plan:
 
 def write_json(path: Path, data: Any) -> None:
     """Writes data aside and renames it, so that a failure leaves what was there; makes missing folders."""
+    write_bytes(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file aside and renames it, so that a failure leaves what was there; makes missing folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.writing")
     try:
-        aside.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        aside.write_bytes(content)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

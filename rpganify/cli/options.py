@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rpganify.cli.completion import complete_source
+from rpganify.cli.completion import complete_kernel, complete_source
 
 SourceArgument = Annotated[
     str,
@@ -77,6 +77,15 @@ ConditionOption = Annotated[
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one.")
+]
+KernelOption = Annotated[
+    str,
+    typer.Option(
+        "--kernel",
+        metavar="NAME",
+        help="How samples meet their blocks: auto chooses layer by layer; by-block, matmul, … pin one. Changes speed only.",
+        autocompletion=complete_kernel,
+    ),
 ]
 InputOption = Annotated[
     list[str] | None,

@@ -48,6 +48,47 @@ def parse_blocks(values: Sequence[str] | None) -> int | list[int] | None:
     return [int(entry) for entry in entries] or None
 
 
+def parse_block_cases(text: str | None) -> list[int | tuple[int, ...]] | None:
+    """The numbers of blocks to try one after the other; None without a wish.
+
+    Returns:
+        `"1,40"` gives `[1, 40]`; `"20 20 8,40"` gives `[(20, 20, 8), 40]`.
+    Raises:
+        typer.BadParameter: something that is no whole number, or nothing between two commas.
+    """
+    if text is None:
+        return None
+    cases: list[int | tuple[int, ...]] = []
+    for part in text.split(","):
+        counts = parse_blocks([part])
+        if counts is None:
+            raise typer.BadParameter(
+                f"Between two commas of {text!r} is no number; write 1,10,40.", param_hint="--blocks"
+            )
+        cases.append(counts if isinstance(counts, int) else tuple(counts))
+    return list(dict.fromkeys(cases))
+
+
+def parse_sizes(text: str | None, option: str) -> list[int] | None:
+    """Whole numbers, 1 or larger, parted by commas: `16,64,256`; None without a wish.
+
+    Args:
+        option: how it is called, for the message.
+    Raises:
+        typer.BadParameter: something else.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not part.isdecimal() or int(part) < 1:
+            raise typer.BadParameter(
+                f"{part!r} in {text!r} is no number, 1 or larger; several are parted by commas: 16,64,256.",
+                param_hint=option,
+            )
+    return list(dict.fromkeys(int(part) for part in parts))
+
+
 def parse_pairs(values: Sequence[str] | None, option: str, example: str) -> dict[str, str]:
     """The `name=value` texts of a repeated option as a mapping; values stay text.
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-COMMANDS = ["inspect", "convert", "train", "sample", "analyze", "export", "plugins"]
+COMMANDS = ["inspect", "convert", "train", "sample", "analyze", "export", "bench", "plugins"]
 
 # Importing torch alone takes over a second; what is quick must not do it.
 PROBE = """
@@ -82,6 +82,12 @@ def test_the_version_is_the_installed_one(shell):
         (["sample", "x.rpgan", "-n", "3", "--path", "1-2"], "-n counts random paths"),
         (["sample", "x.rpgan", "-o", "grid.txt"], "must end in one of .png"),
         (["sample", "x.rpgan", "--device", "abacus"], "'abacus' cannot be used here"),
+        (["bench", "--batch", "16,few"], "'few' in '16,few' is no number, 1 or larger"),
+        (["bench", "--blocks", "1,,40"], "Between two commas of '1,,40' is no number"),
+        (["bench", "sngan32", "-o", "costs.png"], "give several numbers of them: --blocks 1,10,40"),
+        (["bench", "sngan32", "--blocks", "1,2", "-o", "costs.svg"], "costs.svg must end in .png"),
+        (["bench", "sngan32", "--discriminator", "mlp"], "Only --step takes a discriminator"),
+        (["bench", "--arg", "channels=8"], "belong to a SOURCE; name it: rpganify bench sngan32"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong_on_stderr(shell, arguments, message):

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from rpganify.cli.app import app
-from rpganify.cli.completion import complete_kind, complete_source, complete_switch, names_of
+from rpganify.cli.completion import KERNELS, complete_kernel, complete_kind, complete_source, complete_switch, names_of
 from rpganify.entries import LossEntry
 from rpganify.registry import KINDS
 
@@ -75,3 +75,10 @@ def test_where_plugins_cannot_be_found_nothing_is_completed_and_nothing_said(
     (Path("plugins") / "completed_plugin.py").write_text("import nothing_of_this_name")
     assert [name for name, _ in names_of(LossEntry)(context, "hin")] == ["hinge"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_kernels_complete_without_torch_to_the_names_that_there_are() -> None:
+    from rpganify.routing.kernels import KERNEL_NAMES
+
+    assert KERNELS == KERNEL_NAMES
+    assert complete_kernel("g") == ["grouped", "gather"]

@@ -3,7 +3,15 @@
 import pytest
 import typer
 
-from rpganify.cli.parsing import find_bucket, parse_blocks, parse_buckets, parse_literals, parse_pairs
+from rpganify.cli.parsing import (
+    find_bucket,
+    parse_block_cases,
+    parse_blocks,
+    parse_buckets,
+    parse_literals,
+    parse_pairs,
+    parse_sizes,
+)
 from rpganify.errors import PathError
 
 
@@ -84,3 +92,25 @@ def test_a_name_wins_over_a_number():
 def test_an_unknown_bucket_is_refused_with_all_that_there_are(text):
     with pytest.raises(PathError, match=r"There is no bucket .*: this model has 1 \(l1\), 2 \(block2\), 3 \(c5\)\."):
         find_bucket(("l1", "block2", "c5"), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(None, None), ("40", [40]), ("1,10,40", [1, 10, 40]), ("20 20 8, 40", [(20, 20, 8), 40]), ("5,5", [5])],
+)
+def test_commas_part_numbers_of_blocks_to_try_and_spaces_those_of_the_buckets(text, expected):
+    assert parse_block_cases(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "1,,2", "1,"])
+def test_nothing_between_two_commas_is_refused(text):
+    with pytest.raises(typer.BadParameter, match="is no number; write 1,10,40"):
+        parse_block_cases(text)
+
+
+def test_sizes_are_whole_numbers_from_1_parted_by_commas():
+    assert parse_sizes(None, "--batch") is None
+    assert parse_sizes("16, 64,16", "--batch") == [16, 64]
+    for text in ("", "0", "16,-1", "1.5"):
+        with pytest.raises(typer.BadParameter, match=r"is no number, 1 or larger; several are parted by commas"):
+            parse_sizes(text, "--batch")
