@@ -68,8 +68,10 @@ def choose_kernel(layer: LayerConfig, sample_shape: tuple[int, ...], device: str
     is_small = math.prod(sample_shape[1:]) <= _FEW_PLACES
     if layer.kind == "ConvTranspose2d" and is_small and _applies("matmul", layer, sample_shape):
         return "matmul"
-    if device == "cuda" and _applies("matmul", layer, sample_shape):
-        return "matmul"  # a launch per layer, where a call per block would be one per block
+    if device == "cuda" and _applies("grouped", layer, sample_shape):
+        # One launch per layer where a call per block would be one per block; the way of StyleGAN2's modulated
+        # convolutions. Not measured: `rpganify bench --device cuda --kernel matmul` compares it with patches.
+        return "grouped"
     return "by-block"
 
 

@@ -131,7 +131,8 @@ def test_the_choice_follows_the_layers_shape_and_the_device() -> None:
     assert choose_kernel(first, (128, 1, 1), "cpu") == "matmul"
     later = layer_config(nn.ConvTranspose2d(128, 64, 4, 2, 1))
     assert choose_kernel(later, (128, 8, 8), "cpu") == "by-block"
-    assert choose_kernel(later, (128, 8, 8), "cuda") == "matmul"
+    assert choose_kernel(later, (128, 8, 8), "cuda") == "grouped"
+    assert choose_kernel(first, (128, 1, 1), "cuda") == "matmul"
 
 
 @pytest.mark.parametrize("is_transposed", [False, True])
