@@ -81,6 +81,7 @@ def analyze(
     from rpganify.cli.progress import ProgressTalk
     from rpganify.data.opening import fit_to, open_data
     from rpganify.errors import AnalysisError
+    from rpganify.memory import keep_freed_memory
     from rpganify.modelfile import load_model
     from rpganify.registry import default_registry
     from rpganify.report.writing import report_to_json, write_reports
@@ -90,6 +91,8 @@ def analyze(
     names = list(dict.fromkeys(analyzers or registry.all(AnalyzerEntry)))
     chosen = [registry.make(registry.get(AnalyzerEntry, name)) for name in names]
     place = choose_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
     opened = load_model(model, trust_source=trust_source)
     space = opened.paths if isinstance(opened, RandomPathGenerator) else None
     opened.to(place)

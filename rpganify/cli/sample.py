@@ -74,10 +74,13 @@ def sample(
     from rpganify.cli.console import say, show_json
     from rpganify.data.display import is_picture
     from rpganify.errors import PathError
+    from rpganify.memory import keep_freed_memory
     from rpganify.modelfile import load_model
     from rpganify.routing.generator import RandomPathGenerator
 
     place = choose_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
     opened = load_model(model, trust_source=trust_source)
     opened.to(place)
     conditions = read_conditions(condition, opened.conditions)

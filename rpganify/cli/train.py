@@ -19,6 +19,7 @@ from rpganify.cli.options import (
     ImageOption,
     ImageShapeOption,
     InputOption,
+    KernelOption,
     LatentOption,
     SeedOption,
     TrustSourceOption,
@@ -134,6 +135,7 @@ def train(
             autocompletion=names_of(CallbackEntry),
         ),
     ] = None,
+    kernel: KernelOption = "auto",
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
@@ -167,7 +169,9 @@ def train(
         show_result,
     )
     from rpganify.data.opening import fit_to, open_data
+    from rpganify.memory import keep_freed_memory
     from rpganify.registry import default_registry
+    from rpganify.routing.kernels import pinned_kernel
     from rpganify.training.config import TrainConfig
     from rpganify.training.trainer import Trainer
 
@@ -190,6 +194,10 @@ def train(
     )
     registry = default_registry()
     place = choose_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
+    with pinned_kernel(kernel):
+        pass  # a wrong name is told before anything is built
     adversary = choose_loss(loss, loss_options, registry)
     told = [choose_callback(spec, registry) for spec in callback or ()]
     source = SourceOptions(
@@ -222,7 +230,7 @@ def train(
         seed=seed,
         registry=registry,
     )
-    with ProgressTalk() as progress:
+    with pinned_kernel(kernel), ProgressTalk() as progress:
         trainer = Trainer(
             opened.generator,
             judge,
@@ -233,7 +241,7 @@ def train(
             callbacks=(TrainingTalk(progress), *told),
             save_generator=save_generator,
             device=place,
-            provenance={"model": model, "data": data, "discriminator": rival},
+            provenance={"model": model, "data": data, "discriminator": rival, "kernel": kernel},
             needs=registry.get(LossEntry, loss).needs,
         )
         if force and not resume:

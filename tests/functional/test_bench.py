@@ -5,6 +5,8 @@ import json
 import pytest
 from PIL import Image
 
+from rpganify.routing import layers
+
 TINY = ["bench", "tiny_gan.py", "--buckets", "l1 conv1 conv2", "--batch", "4", "--rounds", "1"]
 RATIOS = {"routed / plain", "routed / bound", "frozen / plain", "loop / routed"}
 
@@ -111,3 +113,43 @@ def test_a_generator_with_labels_is_measured_but_not_trained(shell):
 def test_what_cannot_be_is_refused_before_anything_is_measured(tiny, options, message):
     error = tiny.refuses(*TINY, *options)
     assert message in error
+
+
+TRAIN = [
+    "train", "tiny_gan.rpgan", "--data", "digits", "--discriminator", "mlp", "--batch-size", "8", "--steps", "1", "-o", "run",
+]  # fmt: skip
+
+
+def test_a_training_runs_by_the_kernel_that_is_pinned_and_its_record_says_so(converted, monkeypatch):
+    error = converted.refuses(*TRAIN, "--kernel", "fastest")
+    assert "There is no kernel 'fastest'" in error
+    chosen, choose = set(), layers.choose_kernel
+
+    def watched(layer, sample_shape, device):
+        kernel = choose(layer, sample_shape, device)
+        chosen.add((layer.kind, kernel))
+        return kernel
+
+    monkeypatch.setattr(layers, "choose_kernel", watched)
+    converted.succeeds(*TRAIN, "--kernel", "grouped")
+    assert chosen == {("Linear", "by-block"), ("Conv2d", "grouped")}
+    record = json.loads((converted.directory / "run" / "config.json").read_text())
+    assert record["provenance"]["kernel"] == "grouped"
+    assert layers.choose_kernel(layers.LayerConfig("Linear", {}), (8,), "cpu") == "matmul"  # pinned no longer
+
+
+def test_commands_keep_the_memory_that_tensors_give_back_unless_asked_not_to(converted, monkeypatch):
+    calls = []
+    monkeypatch.setattr("rpganify.memory.keep_freed_memory", lambda: calls.append(1) is None)
+
+    def num_calls(*command):
+        calls.clear()
+        converted.succeeds(*command, "--device", "cpu")
+        return len(calls)
+
+    assert num_calls(*TRAIN) == 1
+    assert num_calls("sample", "run", "-n", "4") == 1
+    assert num_calls("analyze", "run", "variations", "-o", "report") == 1
+    bench = ("bench", "run", "--batch", "4", "--rounds", "1", "--no-loop")
+    assert num_calls(*bench) == 1
+    assert num_calls(*bench, "--allocator", "system") == 0
