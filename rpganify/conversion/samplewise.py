@@ -26,14 +26,20 @@ _ELEMENTWISE = frozenset(
     """.split()
 )
 
-# Pictures to pictures, signals to signals; what they take besides are weights.
-_SPATIAL = frozenset(
+# Pictures to pictures, features to features; what they take besides are weights.
+_WEIGHTED = frozenset(
     """
-    interpolate upsample pad pixel_shuffle pixel_unshuffle avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d
-    adaptive_avg_pool2d adaptive_avg_pool3d conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
-    linear
+    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d conv1d conv2d conv3d
+    conv_transpose1d conv_transpose2d conv_transpose3d group_norm interpolate layer_norm linear pad pixel_shuffle
+    pixel_unshuffle rms_norm upsample
     """.split()
 )
+
+# Where samples stay first, these have not mixed them: sums over other axes, other orders of axes, products per sample.
+_SHAPED = frozenset("amax amin bmm cat concat contiguous mean permute std sum transpose unsqueeze var".split())
+
+# Along one axis, which is the argument after the tensor, or `dim`.
+_ALONG_AN_AXIS = frozenset("log_softmax softmax".split())
 
 # Another shape of each sample.
 _RESHAPES = frozenset("view reshape flatten".split())
@@ -76,8 +82,13 @@ class SamplewiseOperations:
             return False
         if name in _ELEMENTWISE:
             return all(_lies_along(operand, node) for operand in node.all_input_nodes)
+        if name in _SHAPED:
+            return all(carries_batch(operand) for operand in node.all_input_nodes)
+        if name in _ALONG_AN_AXIS:
+            axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+            return isinstance(axis, int) and axis % len(node.meta["shape"]) != 0
         given = node.args[0] if node.args else node.kwargs.get("input")
-        return name in _SPATIAL and all(
+        return name in _WEIGHTED and all(
             operand is given or ("shape" in operand.meta and not carries_batch(operand))
             for operand in node.all_input_nodes
         )
