@@ -17,7 +17,7 @@ from rpganify.cli.bench_tables import (
 from tests.unit.bench.results import case_result
 
 STEP = StepResult(5, {"standard": Timing((1.0,)), "random path": Timing((1.05,)), "diversity loss": Timing((0.021,))})
-HERE = Environment("cpu", 2, "2.11.0", True, "auto")
+HERE = Environment("cpu", 2, False, "2.11.0", True, "auto")
 
 
 def lines(capsys):
@@ -64,11 +64,15 @@ def test_the_explanation_tells_kernel_blocks_and_cost_of_every_layer(capsys, mon
 def test_the_footer_tells_under_what_it_was_measured_and_how_far_kernels_are_apart(capsys):
     show_footer(HERE, [BenchResult(case_result())])
     text = "\n".join(lines(capsys))
-    assert "cpu, 2 threads, torch 2.11.0, kernels: auto; freed memory is kept by the process" in text
+    assert "cpu, 2 threads that spin between calls, torch 2.11.0; freed memory is kept by the process" in text
     assert "memory is read at 8.0 GB/s and written at 4.0 GB/s" in text
-    assert "differ by at most 3.0e-07 of the largest value (tolerance in float32: 2e-04)" in text
-    show_footer(Environment("cpu", 1, "2.11.0", False, "grouped"), [BenchResult(case_result())])
-    assert "cpu, 1 thread, torch 2.11.0, kernels: grouped; freed memory is returned to the system" in lines(capsys)[1]
+    assert "kernels: auto; images by them and by one call per block differ by at most 3.0e-07 of the largest" in text
+    assert text.endswith("value (tolerance in float32: 2e-04)")
+    show_footer(Environment("cpu", 1, True, "2.11.0", False, "grouped"), [BenchResult(case_result())])
+    assert (
+        "cpu, 1 thread that sleeps between calls, torch 2.11.0; freed memory is returned to the system"
+        in lines(capsys)[1]
+    )
 
 
 def test_the_results_as_data_are_plain_json():
