@@ -86,7 +86,11 @@ class Callback(Protocol):
         return None
 
     def on_checkpoint(self, step: int, directory: Path) -> None:
-        """After a checkpoint is on the disk."""
+        """After a checkpoint is on the disk, in the order of the steps.
+
+        The training may be some steps further by then (`TrainConfig.background_checkpoints`): what belongs to this step
+        is in the folder, not in the networks.
+        """
         return None
 
     def on_end(self, result: TrainResult) -> None:

@@ -26,7 +26,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rpganify.errors import RpganifyError, TrainingError
-from rpganify.training.state import TrainingState, fill_network, network_tensors
+from rpganify.training.snapshot import Snapshot, view
+from rpganify.training.state import TrainingState, fill_network
 
 log = logging.getLogger(__name__)
 
@@ -52,25 +53,30 @@ def list_checkpoints(checkpoints: Path) -> list[Path]:
 
 
 def write_checkpoint(checkpoints: Path, state: TrainingState, save_generator: ModelWriter | None = None) -> Path:
-    """Write the state of a training; returns the checkpoint's folder.
+    """Write the state of a training as it is; arguments, result and errors as of `write_snapshot`."""
+    return write_snapshot(checkpoints, view(state), save_generator)
+
+
+def write_snapshot(checkpoints: Path, snapshot: Snapshot, save_generator: ModelWriter | None = None) -> Path:
+    """Write a checkpoint; returns its folder.
 
     A reader, or a crash at any moment, finds either all of it or nothing.
 
     Args:
         checkpoints: folder of all checkpoints; made if missing.
-        state: what to write.
+        snapshot: what to write; with its model, if there is a writer for it.
         save_generator: writes the generator as a model of its own into a new folder; it must put parameters and
-            buffers into `generator.safetensors` there, by name.
+            buffers into `generator.safetensors` there, by name, and draw no random numbers.
     Raises:
         TrainingError: it cannot be written; what was there before is still there.
     """
-    target = checkpoint_directory(checkpoints, state.step)
+    target = checkpoint_directory(checkpoints, snapshot.step)
     aside: Path | None = None
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
         aside = _aside(checkpoints)
         aside.mkdir()
-        _write_files(aside, state, save_generator)
+        _write_files(aside, snapshot, save_generator)
         (aside / "manifest.json").write_bytes(_render(_describe(aside)))
         _sync(aside)
         if target.exists():  # a damaged one, which the training was resumed before
@@ -154,14 +160,14 @@ def remove_leftovers(checkpoints: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _write_files(directory: Path, state: TrainingState, save_generator: ModelWriter | None) -> None:
+def _write_files(directory: Path, snapshot: Snapshot, save_generator: ModelWriter | None) -> None:
     if save_generator is None:
-        save_file(_plain(network_tensors(state.generator)), directory / "generator.safetensors")
+        save_file(_plain(snapshot.generator), directory / "generator.safetensors")
     else:
-        save_generator(state.generator, directory / "generator.rpgan")
-    save_file(_plain(network_tensors(state.discriminator)), directory / "discriminator.safetensors")
-    save_file(_plain(state.optimizer_tensors()), directory / "optimizers.safetensors")
-    (directory / "state.json").write_text(json.dumps(state.to_json()), encoding="utf-8")
+        save_generator(snapshot.model, directory / "generator.rpgan")
+    save_file(_plain(snapshot.discriminator), directory / "discriminator.safetensors")
+    save_file(_plain(snapshot.optimizers), directory / "optimizers.safetensors")
+    (directory / "state.json").write_text(json.dumps(snapshot.numbers), encoding="utf-8")
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -225,10 +231,10 @@ def _remove(directory: Path) -> None:
 
 
 def _cannot_write(target: Path, error: Exception) -> str:
-    kept = list_checkpoints(target.parent)
+    kept = newest_intact(target.parent)
     # The model writer wraps what the system said into advice of its own, which would repeat ours.
     reason = error.__cause__ if isinstance(error.__cause__, OSError | SafetensorError) else error
-    rest = f"{kept[-1].name} is intact" if kept else "no earlier checkpoint was there"
+    rest = f"{kept.name} is intact" if kept else "no earlier checkpoint was there"
     return (
         f"The checkpoint {target} cannot be written: {str(reason).rstrip('.')}. Nothing that was on the disk is lost "
         f"({rest}). "

@@ -19,7 +19,7 @@ OptionValue = str | int | float | bool
 DIVERSITY_WEIGHTS: dict[str, float] = {"paper": 1e-4, "margin": 1.0, "none": 0.0}
 
 # How long a training goes on and what it leaves behind does not change its weights, so these may differ on resuming.
-FREE_SETTINGS = ("steps", "sample_every", "num_samples", "checkpoint_every", "keep")
+FREE_SETTINGS = ("steps", "sample_every", "num_samples", "checkpoint_every", "keep", "background_checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,9 @@ class TrainConfig:
         num_samples: images in a grid.
         checkpoint_every: steps between checkpoints; the last step is always saved.
         keep: how many of the newest checkpoints stay on disk.
+        background_checkpoints: whether a checkpoint is written from a snapshot while the training goes on. The snapshot
+            costs the CPU's memory one copy of the state: both networks and both optimizers, with Adam three values for
+            each parameter. False writes in place, and the training waits.
     Raises:
         TrainingError: a value outside its range.
     """
@@ -70,6 +73,7 @@ class TrainConfig:
     num_samples: int = 64
     checkpoint_every: int = 500
     keep: int = 2
+    background_checkpoints: bool = True
 
     def __post_init__(self) -> None:
         if self.diversity not in get_args(DiversityForm):

@@ -22,14 +22,15 @@ from rpganify.training.checkpoint import (
     newest_intact,
     read_checkpoint,
     remove_leftovers,
-    write_checkpoint,
 )
+from rpganify.training.checkpoint_writer import CheckpointWriter
 from rpganify.training.config import TrainConfig
 from rpganify.training.interrupt import FinishOnInterrupt
 from rpganify.training.losses import Loss
 from rpganify.training.preflight import check_objects
 from rpganify.training.randomness import derived_seed, seeded_globals
 from rpganify.training.run import RunDirectory, RunRecord, describe_network, read_record, write_record
+from rpganify.training.snapshot import SnapshotMemory
 from rpganify.training.state import TrainingState
 from rpganify.training.steps import ImageGenerator
 from rpganify.training.training_step import TrainingStep
@@ -51,7 +52,8 @@ class Trainer:
         run: folder of the training; made if missing.
         callbacks: told of every step, after the run's own writers.
         save_generator: writes the generator of each checkpoint as a model of its own, e.g. `rpganify.save`; without
-            it a checkpoint can be resumed but not opened as a model.
+            it a checkpoint can be resumed but not opened as a model. Checkpoints in the background give it a copy on
+            the CPU, in a thread of their own. It must draw no random numbers.
         device: where both networks are moved and trained.
         provenance: free text for the run's record, such as how the user named the model.
         needs: what the loss needs of the discriminator, as its `LossEntry` says; what is missing is warned of.
@@ -150,40 +152,49 @@ class Trainer:
             stop = stack.enter_context(FinishOnInterrupt())
             writer = stack.enter_context(closing(MetricsWriter(self.run_directory.metrics)))
             callbacks = (writer, self._sample_writer(), *self.callbacks)
+            saving = stack.enter_context(self._checkpoint_writer(state, callbacks))
             start = TrainStart(self.run_directory.path, state.step, self.config.steps)
-            with self._file_errors(state):
+            with self._file_errors(state, saving):
                 for callback in callbacks:
                     callback.on_start(start)
             while state.step < self.config.steps and not stop.is_requested:
                 metrics, is_saved = self._step(state), False
-                with self._file_errors(state):
+                with self._file_errors(state, saving):
                     for callback in callbacks:
                         callback.on_step(metrics)
+                saving.tell()
                 if state.step % self.config.checkpoint_every == 0:
-                    saved, is_saved = self._save(state, callbacks), True
+                    saving.begin(state)
+                    is_saved = True
             if not is_saved:
-                saved = self._save(state, callbacks)
+                saving.begin(state)
+            saving.finish()
             result = TrainResult(
                 run=self.run_directory.path,
                 step=state.step,
                 steps=self.config.steps,
-                checkpoint=saved,
+                checkpoint=saving.newest or saved,
                 is_interrupted=state.step < self.config.steps,
                 duration_s=time.perf_counter() - started,
                 metrics=metrics,
             )
-            with self._file_errors(state):
+            with self._file_errors(state, saving):
                 for callback in callbacks:
                     callback.on_end(result)
         return result
 
-    def _save(self, state: TrainingState, callbacks: Sequence[Callback]) -> Path:
-        directory = write_checkpoint(self.run_directory.checkpoints, state, self._save_generator)
-        with self._file_errors(state):
-            keep_newest(self.run_directory.checkpoints, self.config.keep)
-            for callback in callbacks:
-                callback.on_checkpoint(state.step, directory)
-        return directory
+    def _checkpoint_writer(self, state: TrainingState, callbacks: Sequence[Callback]) -> CheckpointWriter:
+        def on_written(step: int, directory: Path) -> None:
+            with self._file_errors(state, writer):
+                keep_newest(self.run_directory.checkpoints, self.config.keep)
+                for callback in callbacks:
+                    callback.on_checkpoint(step, directory)
+
+        memory: SnapshotMemory | None = None
+        if self.config.background_checkpoints:
+            memory = SnapshotMemory(self.generator, keeps_model=self._save_generator is not None)
+        writer = CheckpointWriter(self.run_directory.checkpoints, self._save_generator, memory, on_written)
+        return writer
 
     def _sample_writer(self) -> SampleGridWriter:
         return SampleGridWriter(
@@ -222,11 +233,12 @@ class Trainer:
             self.discriminator.train(before[1])
 
     @contextmanager
-    def _file_errors(self, state: TrainingState) -> Iterator[None]:
+    def _file_errors(self, state: TrainingState, saving: CheckpointWriter) -> Iterator[None]:
         """Turns a failure to write metrics, samples or the like into a refusal that says what is safe."""
         try:
             yield
         except OSError as error:
+            saving.settle()  # the newest checkpoint may be on its way to the disk
             raise TrainingError(
                 f"Step {state.step}: writing into {self.run_directory.path} failed: {error}. {self._last_checkpoint()}"
             ) from error

@@ -61,7 +61,8 @@ def test_only_settings_that_leave_the_weights_alone_may_differ():
     values = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
     for name in FREE_SETTINGS:
         assert TrainConfig().differences(dataclasses.replace(TrainConfig(), **{name: values[name] + 1})) == []
-    assert set(FREE_SETTINGS) == {"steps", "sample_every", "num_samples", "checkpoint_every", "keep"}
+    weightless = {"steps", "sample_every", "num_samples", "checkpoint_every", "keep", "background_checkpoints"}
+    assert set(FREE_SETTINGS) == weightless
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,9 @@ class Recorder(Callback):
 
 def test_callbacks_are_told_everything_in_order(tmp_path):
     first, second = Recorder(), Recorder()
-    trainer_at(tmp_path, dataclasses.replace(CONFIG, steps=6), callbacks=[first]).run()
-    trainer_at(tmp_path, dataclasses.replace(CONFIG, steps=7), callbacks=[second]).resume()
+    in_place = dataclasses.replace(CONFIG, background_checkpoints=False)
+    trainer_at(tmp_path, dataclasses.replace(in_place, steps=6), callbacks=[first]).run()
+    trainer_at(tmp_path, dataclasses.replace(in_place, steps=7), callbacks=[second]).resume()
     steps = [("step", step) for step in range(1, 7)]
     assert first.seen == [("start", 0, 6), *steps[:5], ("checkpoint", 5), steps[5], ("checkpoint", 6), ("end", 6)]
     assert second.seen == [("start", 6, 7), ("step", 7), ("checkpoint", 7), ("end", 7)]
