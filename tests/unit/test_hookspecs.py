@@ -49,11 +49,7 @@ def test_the_kinds_are_the_hooks_there_are() -> None:
     assert [kind.hook for kind in KINDS] == hooks_there_are()
 
 
-# Strict: the day a package routes a layer through the hook, this fails, and the mark goes.
-UNUSED = {"routed-layer": pytest.mark.xfail(reason="no package routes a layer of its own yet", strict=True)}
-
-
-@pytest.mark.parametrize("kind", [pytest.param(k, marks=UNUSED.get(k.word, ()), id=k.word) for k in KINDS])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
 def test_a_hook_lacks_nothing(kind: Kind) -> None:
     assert lacks(kind, spec_of(kind)) == []
 

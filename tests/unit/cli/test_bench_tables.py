@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from rpganify.bench.environment import Environment
 from rpganify.bench.step import StepResult
 from rpganify.bench.timing import Timing
@@ -20,6 +22,12 @@ STEP = StepResult(5, {"standard": Timing((1.0,)), "random path": Timing((1.05,))
 HERE = Environment("cpu", 2, False, "2.11.0", True, "auto")
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    """As in a log; pytest's workers say how wide their terminal is."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def lines(capsys):
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -31,8 +39,7 @@ def test_a_title_tells_generator_blocks_and_batch():
     assert case_title("mlp28", (32, 32, 16), 256) == "mlp28, 32 32 16 blocks, batch 256"
 
 
-def test_a_case_is_a_title_and_a_row_for_each_pass(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
+def test_a_case_is_a_title_and_a_row_for_each_pass(capsys):
     show_cases([BenchResult(case_result()), BenchResult(case_result((2, 4), has_loop=False))])
     shown = lines(capsys)
     assert len(shown) == 2 + 3 + 3

@@ -175,6 +175,8 @@ def test_a_refusal_to_write_into_the_run_names_the_checkpoint_that_was_still_on_
 HANGING = """
 import os, sys, threading, time
 from pathlib import Path
+import torch
+torch.set_num_threads(1)  # as in these tests: with more, sums are rounded otherwise
 from rpganify.training import checkpoint
 from tests.unit.training.test_trainer import trainer_at
 
