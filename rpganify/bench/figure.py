@@ -29,7 +29,7 @@ def draw_blocks(results: Sequence[CaseResult]) -> Drawing:
         panels.setdefault((result.generator, result.batch_size), []).append(result)
     columns = min(len(panels), _MAX_COLUMNS)
     rows = -(-len(panels) // columns)
-    drawing = new_drawing(5.4 * columns, 3.7 * rows)
+    drawing = new_drawing(5.8 * columns, 4.1 * rows)
     places = drawing.subplots(rows, columns, squeeze=False).flatten()
     for axes, ((generator, batch_size), cases) in zip(places, panels.items(), strict=False):
         _draw_panel(axes, sorted(cases, key=lambda case: max(case.num_blocks)))
@@ -44,7 +44,8 @@ def draw_blocks(results: Sequence[CaseResult]) -> Drawing:
 def _draw_panel(axes: Axes, cases: Sequence[CaseResult]) -> None:
     plain_axes(axes)
     blocks = [max(case.num_blocks) for case in cases]
-    for is_both, colour, marker in ((True, COLOURS[5], "s"), (False, COLOURS[0], "o")):
+    for is_both, colour, marker, aside in ((True, COLOURS[5], "s", 1.02), (False, COLOURS[0], "o", 1 / 1.02)):
+        places = [one * aside for one in blocks]  # beside each other, so that no whisker covers another
         suffix = BACKWARD * is_both
         name = "forward + backward" if is_both else "forward"
         ratios, low, high, bounds = [], [], [], []
@@ -56,7 +57,7 @@ def _draw_panel(axes: Axes, cases: Sequence[CaseResult]) -> None:
             high.append(max(spread[1] - ratio, 0.0))
             bounds.append(case.bound_s(is_both) / plain.median_s)
         axes.errorbar(
-            blocks,
+            places,
             ratios,
             yerr=[low, high],
             color=colour,
@@ -70,7 +71,7 @@ def _draw_panel(axes: Axes, cases: Sequence[CaseResult]) -> None:
         )
         # Hollow marks, so that the two bounds keep apart in grey print as well.
         axes.plot(
-            blocks,
+            places,
             bounds,
             color=colour,
             linewidth=1.1,
@@ -87,9 +88,16 @@ def _draw_panel(axes: Axes, cases: Sequence[CaseResult]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("blocks per bucket", fontsize=9, color=INK)
     axes.set_ylabel("time, in multiples of the plain generator's", fontsize=9, color=INK)
-    top = axes.get_ylim()[1]
-    axes.set_ylim(min(0.9, axes.get_ylim()[0]), 1 + (top - 1) * 1.1)
     drawn = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     order = [f"{name}{bound}" for name in ("forward + backward", "forward") for bound in ("", ": bound")]
     labels = [*order, _PLAIN]
-    axes.legend([drawn[label] for label in labels], labels, loc="upper left", fontsize=8, frameon=False, labelcolor=INK)
+    axes.legend(
+        [drawn[label] for label in labels],
+        labels,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.17),  # below the chart, where no whisker is
+        ncols=3,
+        fontsize=8,
+        frameon=False,
+        labelcolor=INK,
+    )

@@ -15,12 +15,10 @@ def panel(results):
 def test_the_lines_are_the_ratios_to_the_plain_generator_over_the_blocks():
     results = [case_result((4, 4), routed_s=0.030), case_result((1, 1), routed_s=0.020), case_result((8, 2))]
     axes, _ = panel(results)
-    points = {
-        tuple(line.get_xdata()): list(line.get_ydata()) for line in axes.get_lines() if len(line.get_xdata()) == 3
-    }
-    assert set(points) == {(1, 4, 8)}  # sorted, and the largest bucket counts
-    curves = [list(line.get_ydata()) for line in axes.get_lines() if len(line.get_xdata()) == 3]
-    assert any(curve == pytest.approx([1.0, 1.5, 1.5]) for curve in curves)
+    routed = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
+    # Sorted, the largest bucket counts; the two passes stand a little beside each other.
+    assert all(list(line.get_xdata()) == pytest.approx([1, 4, 8], rel=0.03) for line in routed)
+    assert any(list(line.get_ydata()) == pytest.approx([1.0, 1.5, 1.5]) for line in routed)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "4", "8"]
 
 
