@@ -9,6 +9,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from rpganify.analysis.classifier_features import ClassifierFeatures
 from rpganify.analysis.distances import PairDistance
 from rpganify.analysis.features import FeatureExtractor
 from rpganify.data.images import ImageData
@@ -35,6 +36,12 @@ class AnalysisContext:
         extractor: measures semantic distances; None leaves those out, and the report says so.
         distances: what tells images apart; empty takes colour, and semantics by the extractor if there is one.
         data: real samples of the model's shape to compare with; None leaves such comparisons out.
+        twin: a standard generator (random `z`, no buckets) to compare the model with, on the same device; None leaves
+            such comparisons out.
+        num_images: images that numbers about a whole distribution, such as a Fréchet distance, are taken from.
+        classifier: gives class scores, `classifier.scores(images)`, of images in [-1, 1] and of any size; None leaves
+            statements about classes out.
+        names: how the user named things, for the provenance: `model`, `data`, `twin`, `classifier`, and others.
         device: where the model lies; None finds out.
         conditions: one value, without the batch axis, for each further input of the generator, such
             as its label; all images are made with it.
@@ -49,16 +56,22 @@ class AnalysisContext:
     extractor: FeatureExtractor | None = None
     distances: tuple[PairDistance, ...] = ()
     data: ImageData | None = None
+    twin: nn.Module | None = None
+    num_images: int = 1000
+    classifier: ClassifierFeatures | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
     device: torch.device | None = None
     conditions: Mapping[str, Tensor] = field(default_factory=dict)
     progress: Progress = no_progress
     batch_pixels: int = 2**20
 
     def __post_init__(self) -> None:
-        if self.num_paths < 1 or self.batch_pixels < 1:
+        counts = {"num_paths": self.num_paths, "num_images": self.num_images, "batch_pixels": self.batch_pixels}
+        wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
+        if wrong:
             raise AnalysisError(
-                f"num_paths and batch_pixels count from 1, got {self.num_paths} and {self.batch_pixels}. "
-                "The paper averages over 100 paths."
+                f"{', '.join(wrong)}, and they count from 1. The paper averages over 100 paths, and takes 50 000 images "
+                "for a Fréchet distance."
             )
 
 

@@ -20,6 +20,14 @@ SourceArgument = Annotated[
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A converted model (NAME.rpgan) or a run's folder.")
 ]
+NamedModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A converted model (NAME.rpgan), a run's folder, or a SOURCE, which is taken as a standard generator.",
+        autocompletion=complete_source,
+    ),
+]
 ArgOption = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="NAME=VALUE", help="An argument of the generator's constructor; repeat for more."),

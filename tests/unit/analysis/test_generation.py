@@ -134,9 +134,10 @@ def test_a_condition_of_the_generator_is_given_to_every_image_and_a_missing_one_
         make(Conditional())
 
 
-def test_a_context_without_paths_is_refused():
-    with pytest.raises(AnalysisError, match="count from 1, got 0 and"):
-        AnalysisContext(num_paths=0)
+@pytest.mark.parametrize("size", ["num_paths", "num_images", "batch_pixels"])
+def test_a_context_of_no_size_is_refused(size):
+    with pytest.raises(AnalysisError, match=f"^{size} is 0, and they count from 1"):
+        AnalysisContext(**{size: 0})
 
 
 def test_values_come_neither_rounded_nor_clipped_and_of_any_shape():
