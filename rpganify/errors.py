@@ -41,6 +41,10 @@ class AnalysisError(RpganifyError, ValueError):
     """An analysis that this model, or what is at hand, does not allow."""
 
 
+class ExplorerError(RpganifyError, RuntimeError):
+    """A page on this machine that cannot be served, or a request to it that cannot be answered."""
+
+
 def closest(name: str, known: "list[str] | tuple[str, ...]", limit: int = 3) -> str:
     """The known names nearest to `name`, as a phrase for an error message; empty if none is near.
 
