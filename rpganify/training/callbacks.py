@@ -74,6 +74,21 @@ class TrainResult:
     metrics: StepMetrics | None
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a training goes on with, but somebody should know.
+
+    Args:
+        step: the generator step after which it was seen.
+        kind: one word or two for a log, such as `saturation`.
+        message: what was seen, in numbers, and what may help.
+    """
+
+    step: int
+    kind: str
+    message: str
+
+
 class Callback(Protocol):
     """Told what a training does, in the training's own thread; whoever inherits gets empty methods."""
 
@@ -91,6 +106,14 @@ class Callback(Protocol):
         The training may be some steps further by then (`TrainConfig.background_checkpoints`): what belongs to this step
         is in the folder, not in the networks.
         """
+        return None
+
+    def on_alarm(self, alarm: Alarm) -> None:
+        """When something is wrong that does not end the training."""
+        return None
+
+    def on_rollback(self, start: TrainStart) -> None:
+        """When the training goes back to an earlier step; the steps after `start.step` are done again, differently."""
         return None
 
     def on_end(self, result: TrainResult) -> None:
