@@ -164,11 +164,22 @@ class ExtractorEntry:
 
 @dataclass(frozen=True, slots=True)
 class AnalyzerEntry:
-    """An analyzer: `factory()` -> `analysis.analyzer.Analyzer`."""
+    """An analyzer: `factory()` -> `analysis.analyzer.Analyzer`.
+
+    Args:
+        name: what follows `rpganify analyze MODEL`.
+        help: one line for `rpganify plugins`.
+        factory: takes nothing.
+        needs: what it cannot do without, of "buckets" (a converted model), "data", "twin", "classifier" and "extractor";
+            `rpganify analyze` leaves it out where one is missing, and says what would bring it in.
+        is_default: whether it runs where no analyzer is named.
+    """
 
     name: str
     help: str
     factory: Factory
+    needs: tuple[str, ...] = ()
+    is_default: bool = True
 
 
 @dataclass(frozen=True, slots=True)
