@@ -54,7 +54,17 @@ class ImageData(Protocol):
         """The images at int64 `(B,)` indices in [0, len): uint8 `(B, C, H, W)`, on the CPU.
 
         What is no picture: uint8, int16 or float32 in [-1, 1], `(B, *image_shape)`; `to_float` reads all three.
+        A training with workers calls this from several threads at once.
         """
+
+
+@runtime_checkable
+class InMemory(Protocol):
+    """A data set that says whether its samples are there as they are drawn, so that reading them ahead gains nothing."""
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether `images` only copies."""
 
 
 @runtime_checkable
@@ -100,6 +110,11 @@ class MemoryImages:
         check_labels(self.name, self.labels, len(self.pixels), self.class_names)
 
     @property
+    def is_in_memory(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """`(C, H, W)` of every image."""
         _, channels, height, width = self.pixels.shape
@@ -131,6 +146,11 @@ class SelectedImages:
     base: ImageData
     indices: Tensor
     name: str
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the whole set is."""
+        return is_in_memory(self.base)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -190,6 +210,11 @@ def check_labels(name: str, labels: Tensor | None, num_images: int, class_names:
             f"{name} has labels from {int(labels.min())} to {int(labels.max())}, and names for 0 to "
             f"{len(class_names) - 1}. The file is damaged or of another data set."
         )
+
+
+def is_in_memory(data: ImageData) -> bool:
+    """Whether samples are only copied when drawn; False where the data set does not say (`InMemory`)."""
+    return isinstance(data, InMemory) and data.is_in_memory
 
 
 def sample_rate_of(data: object) -> int | None:

@@ -48,6 +48,11 @@ class MemorySignals:
         check_labels(self.name, self.labels, len(self.values), self.class_names)
 
     @property
+    def is_in_memory(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """Of every sample; `(channels, length)` for sound."""
         return tuple(self.values.shape[1:])
