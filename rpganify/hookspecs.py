@@ -78,14 +78,14 @@ def rpganify_losses() -> Iterable[LossEntry]:  # type: ignore[empty-body]
         from rpganify.hookspecs import LossEntry, hookimpl
 
 
-        class LeastSquares:
+        class AbsoluteError:
             wants_spectral_norm = False
 
             def discriminator(self, real_scores, fake_scores):
-                return (real_scores - 1).square().mean() + fake_scores.square().mean()
+                return (real_scores - 1).abs().mean() + (fake_scores + 1).abs().mean()
 
             def generator(self, fake_scores):
-                return (fake_scores - 1).square().mean()
+                return (fake_scores - 1).abs().mean()
 
             def penalty(self, discriminator, real, fake, generator):
                 return None
@@ -93,7 +93,7 @@ def rpganify_losses() -> Iterable[LossEntry]:  # type: ignore[empty-body]
 
         @hookimpl
         def rpganify_losses():
-            return [LossEntry("least-squares", "squared error to 1 (real) and 0 (fake)", LeastSquares)]
+            return [LossEntry("absolute-error", "absolute error to 1 (real) and -1 (fake)", AbsoluteError)]
     """
 
 

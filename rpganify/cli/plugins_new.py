@@ -17,7 +17,7 @@ def new(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", autocompletion=complete_kind, help="loss, dataset, analyzer, …")
     ],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What users will type, such as least-squares.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What users will type, such as squared-error.")],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="The folder to make; rpganify-NAME if left out."),
@@ -39,7 +39,7 @@ def new(
         raise typer.BadParameter(f"{kind!r} is none.{closest(kind, words)} The kinds are: {', '.join(words)}.")
     if not _NAME.fullmatch(name):
         raise typer.BadParameter(
-            f"{name!r} cannot name a package: write small letters, digits and '-', as least-squares."
+            f"{name!r} cannot name a package: write small letters, digits and '-', as squared-error."
         )
     registry = default_registry()
     taken = registry.all(chosen.entry).get(name)

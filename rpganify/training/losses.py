@@ -5,12 +5,16 @@ Scores are unbounded; a higher one says "real". Both networks minimise.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from rpganify.errors import TrainingError
+from rpganify.training.penalties import gradient_penalty, r1_penalty
 
 
 class Loss(Protocol):
@@ -98,18 +102,83 @@ class NonSaturating:
 
 
 @dataclass(frozen=True, slots=True)
+class NonSaturatingR1:
+    """The original GAN's cross entropy, with a penalty on the discriminator's slope at the real images.
+
+    As `NonSaturating`, but the penalty bounds the discriminator in place of spectral norm. The slope is per sample, so
+    the discriminator must not mix samples.
+
+    Args:
+        penalty_weight: γ of the penalty.
+    Raises:
+        TrainingError: a negative or infinite weight.
+    Source:
+        Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?", section 4.1 and its γ = 10.
+    """
+
+    penalty_weight: float = 10.0
+    wants_spectral_norm: bool = False
+
+    def __post_init__(self) -> None:
+        _check_weight(self.penalty_weight)
+
+    def discriminator(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+        """Mean of `-log sigmoid(real)` plus mean of `-log(1 - sigmoid(fake))`."""
+        return NonSaturating().discriminator(real_scores, fake_scores)
+
+    def generator(self, fake_scores: Tensor) -> Tensor:
+        """Mean of `-log sigmoid(fake)`."""
+        return NonSaturating().generator(fake_scores)
+
+    def penalty(self, discriminator: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
+        """`γ/2 · mean(‖∇D(real)‖²)`."""
+        return self.penalty_weight * r1_penalty(discriminator, real)
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquares:
+    """Half the squared distance of the scores from 1 (real) and 0 (fake).
+
+    Source: Mao et al. 2017, "Least Squares Generative Adversarial Networks", equation 9 (a = 0, b = c = 1).
+    """
+
+    wants_spectral_norm: bool = True
+
+    def discriminator(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+        """Half the mean of `(real - 1)²` plus half the mean of `fake²`."""
+        return ((real_scores - 1).square().mean() + fake_scores.square().mean()) / 2
+
+    def generator(self, fake_scores: Tensor) -> Tensor:
+        """Half the mean of `(fake - 1)²`."""
+        return (fake_scores - 1).square().mean() / 2
+
+    def penalty(self, discriminator: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator) -> None:
+        """No penalty: the squares hold the scores near 0 and 1."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class WassersteinGP:
-    """Difference of mean scores, with a two-sided penalty on the discriminator's slope.
+    """Difference of mean scores, with a penalty on the discriminator's slope.
 
     The slope is taken per sample, so the discriminator must not mix samples: no batch norm in it
     (Gulrajani et al. 2017, section 4).
 
     Args:
         penalty_weight: λ of the penalty.
+        one_sided: whether only slopes over 1 cost; else those under 1 do too, the paper's main form.
+    Raises:
+        TrainingError: a negative or infinite weight, or another `one_sided` than True and False.
     """
 
     penalty_weight: float = 10.0
     wants_spectral_norm: bool = False
+    one_sided: bool = False
+
+    def __post_init__(self) -> None:
+        _check_weight(self.penalty_weight)
+        if not isinstance(self.one_sided, bool):
+            raise TrainingError(f"one_sided is True or False, got {self.one_sided!r}.")
 
     def discriminator(self, real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         """Mean fake score minus mean real score: minus the estimated distance."""
@@ -120,15 +189,16 @@ class WassersteinGP:
         return -fake_scores.mean()
 
     def penalty(self, discriminator: nn.Module, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
-        """`λ · mean((‖∇D(x)‖₂ - 1)²)` at one point x between each real image and the fake one beside it."""
-        num_images = real.shape[0]
-        shape = (num_images,) + (1,) * (real.dim() - 1)
-        # Drawn on the CPU, so that one seed gives the same points on every device.
-        share = torch.rand(shape, generator=generator, dtype=real.dtype).to(real.device)
-        between = torch.lerp(real, fake, share).requires_grad_()  # (N, C, H, W)
-        scores = discriminator(between)
-        # Scores of one sample depend on that sample only, so the gradient of the sum is every sample's own.
-        (slopes,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
-        norms = torch.linalg.vector_norm(slopes.flatten(1), dim=1)  # (N,)
-        penalty: Tensor = self.penalty_weight * (norms - 1).square().mean()
-        return penalty
+        """`λ · mean((‖∇D(x)‖₂ - 1)²)` at one point x between each real image and the fake one beside it.
+
+        One-sided, `λ · mean(max(0, ‖∇D(x)‖₂ - 1)²)`.
+        """
+        return self.penalty_weight * gradient_penalty(discriminator, real, fake, generator, one_sided=self.one_sided)
+
+
+def _check_weight(weight: float) -> None:
+    if not (math.isfinite(weight) and weight >= 0):
+        raise TrainingError(
+            f"penalty_weight={weight} would reward steep discriminators; give a finite number, 0 or larger, e.g. "
+            "--loss-arg penalty_weight=10."
+        )

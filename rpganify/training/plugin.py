@@ -5,18 +5,27 @@ from rpganify.hookspecs import CallbackEntry, LossEntry, hookimpl
 
 @hookimpl
 def rpganify_losses() -> list[LossEntry]:
-    """Hinge, Wasserstein with gradient penalty, and the original non-saturating loss."""
+    """Hinge, Wasserstein with gradient penalty, the original non-saturating loss in two forms, and least squares."""
     return [
         LossEntry(
             "hinge", "margin on the scores, spectral norm (RPGAN's main setting)", "rpganify.training.losses:Hinge"
         ),
         LossEntry(
             "wgan-gp",
-            "Wasserstein, two-sided gradient penalty",
+            "Wasserstein, gradient penalty (two-sided, or one_sided=True)",
             "rpganify.training.losses:WassersteinGP",
             needs=("no-batch-norm",),
         ),
         LossEntry("non-saturating", "the original GAN's cross entropy", "rpganify.training.losses:NonSaturating"),
+        LossEntry(
+            "r1",
+            "the original GAN's cross entropy, slope penalty at real images",
+            "rpganify.training.losses:NonSaturatingR1",
+            needs=("no-batch-norm",),
+        ),
+        LossEntry(
+            "least-squares", "squared distance of the scores from 1 and 0", "rpganify.training.losses:LeastSquares"
+        ),
     ]
 
 

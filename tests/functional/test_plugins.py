@@ -17,7 +17,7 @@ STRANGER = """
 from rpganify.hookspecs import Architecture, LossEntry, hookimpl
 
 
-class LeastSquares:
+class SquaredError:
     wants_spectral_norm = False
 
     def discriminator(self, real_scores, fake_scores):
@@ -39,7 +39,7 @@ def build_small(width=8):
 
 @hookimpl
 def rpganify_losses():
-    return [LossEntry("least-squares", "squared error to 1 and 0", LeastSquares)]
+    return [LossEntry("squared-error", "squared error to 1 and 0", SquaredError)]
 
 
 @hookimpl
@@ -54,7 +54,7 @@ def rpganify_losses():
     return [LossEntry("{name}", "a loss", "builtins:dict")]
 """
 WRONG_SIGN = STRANGER.replace("(fake_scores - 1).square()", "-(fake_scores - 1).square()").replace(
-    "least-squares", "upside-down"
+    "squared-error", "upside-down"
 ).replace('"small"', '"small-too"')  # fmt: skip
 
 
@@ -77,34 +77,34 @@ def stranger(folder):
 def test_a_one_file_plugin_is_listed_converted_and_trained_with(shell, stranger):
     options = ["--plugins-dir", str(stranger)]
     table = shell.succeeds(*options, "plugins").stdout
-    for name, text in (("small", "two linear layers"), ("least-squares", "squared error to 1 and 0")):
+    for name, text in (("small", "two linear layers"), ("squared-error", "squared error to 1 and 0")):
         assert re.search(rf"^  {name} +{text} +stranger_file \({re.escape(str(stranger))}\)$", table, re.MULTILINE)
     shell.succeeds(*options, "convert", "small", "--blocks", "3", "--arg", "width=6")
     plan = json.loads((shell.directory / "small.rpgan" / "graph.json").read_text())["plan"]
     assert [bucket["layers"] for bucket in plan["buckets"]] == [["0"], ["2"]]
-    training = ["train", "small.rpgan", "--data", "digits", "--loss", "least-squares", "--steps", "2", "-o", "run"]
+    training = ["train", "small.rpgan", "--data", "digits", "--loss", "squared-error", "--steps", "2", "-o", "run"]
     shell.succeeds(*options, *training, "--batch-size", "8", "--callback", "csv")
     config = json.loads((shell.directory / "run" / "config.json").read_text())
-    assert "least-squares" in json.dumps(config) and "LeastSquares" in json.dumps(config)
+    assert "squared-error" in json.dumps(config) and "SquaredError" in json.dumps(config)
     assert len((shell.directory / "run" / "metrics.csv").read_text().splitlines()) == 3
     # What a run holds is data: it opens without the plugin that it was made with.
     shell.succeeds("sample", "run", "-n", "2", "--device", "cpu")
 
 
 def test_the_environment_names_a_folder_as_the_option_does(shell, stranger, monkeypatch):
-    assert "least-squares" not in shell.succeeds("plugins").stdout
+    assert "squared-error" not in shell.succeeds("plugins").stdout
     monkeypatch.setenv("RPGANIFY_PLUGINS_DIR", str(stranger))
-    assert "least-squares" in shell.succeeds("plugins", "list").stdout
+    assert "squared-error" in shell.succeeds("plugins", "list").stdout
 
 
 def test_plugins_can_be_left_out_and_chosen(shell, stranger, monkeypatch):
     options = ["--plugins-dir", str(stranger)]
-    assert "least-squares" not in shell.succeeds(*options, "-p", "no:stranger_file", "plugins").stdout
-    assert "least-squares" in shell.succeeds(*options, "plugins").stdout
+    assert "squared-error" not in shell.succeeds(*options, "-p", "no:stranger_file", "plugins").stdout
+    assert "squared-error" in shell.succeeds(*options, "plugins").stdout
     monkeypatch.setenv("RPGANIFY_LOAD_PLUGINS", "")
-    assert "least-squares" not in shell.succeeds(*options, "plugins").stdout
+    assert "squared-error" not in shell.succeeds(*options, "plugins").stdout
     monkeypatch.setenv("RPGANIFY_LOAD_PLUGINS", "stranger_file")
-    assert "least-squares" in shell.succeeds(*options, "plugins").stdout
+    assert "squared-error" in shell.succeeds(*options, "plugins").stdout
     assert "asks for the plugin 'other', which is not there" in refused_with(shell, monkeypatch, "other", *options)
 
 
@@ -150,10 +150,10 @@ def test_doctor_says_what_is_right_wrong_and_not_loaded(shell, stranger):
     (stranger / "broken_file.py").write_text("import a_package_that_is_not_there\n")
     (stranger / "misspelt_file.py").write_text(LOSS.format(name="x").replace("rpganify_losses", "rpganify_loses"))
     options = ["--plugins-dir", str(stranger), "plugins", "doctor"]
-    result = shell(*options, "least-squares", "upside-down", "broken_file", "misspelt_file", "folder")
+    result = shell(*options, "squared-error", "upside-down", "broken_file", "misspelt_file", "folder")
     assert result.exit_code == 1
     lines = {line.split(" of ")[0].partition(":")[0].strip(): line for line in result.stdout.splitlines()}
-    assert f"stranger_file ({stranger})" in lines["ok      loss least-squares"]
+    assert f"stranger_file ({stranger})" in lines["ok      loss squared-error"]
     assert "expected descending it to raise the scores of fake images" in lines["wrong   loss upside-down"]
     assert "write `folder:DIR`" in lines["skipped data set folder"]
     wrong = [line for line in result.stdout.splitlines() if line.startswith("wrong   plugin of ")]
@@ -168,7 +168,7 @@ def test_doctor_examines_all_that_a_plugin_offers_and_prints_data(shell, strange
     )
     assert [(one["kind"], one["name"], one["verdict"]) for one in found] == [
         ("architecture", "small", "ok"),
-        ("loss", "least-squares", "ok"),
+        ("loss", "squared-error", "ok"),
     ]
 
 

@@ -10,11 +10,13 @@ def test_every_built_in_loss_can_be_made_from_its_name():
     for entry in rpganify_losses():
         module, attribute = entry.factory.split(":")
         made[entry.name] = getattr(importlib.import_module(module), attribute)()
-    assert list(made) == ["hinge", "wgan-gp", "non-saturating"]
+    assert list(made) == ["hinge", "wgan-gp", "non-saturating", "r1", "least-squares"]
     assert {name: loss.wants_spectral_norm for name, loss in made.items()} == {
         "hinge": True,
         "wgan-gp": False,
         "non-saturating": True,
+        "r1": False,
+        "least-squares": True,
     }
 
 
