@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # DCGAN's convolutions halve the image down to 4x4; smaller ones, and what is no picture, take fully connected layers.
 _SMALLEST_DCGAN = 8
-_CALLBACK_METHODS = ("on_start", "on_step", "on_checkpoint", "on_end")
+_CALLBACK_METHODS = ("on_start", "on_step", "on_checkpoint", "on_alarm", "on_quality", "on_rollback", "on_end")
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,6 +53,8 @@ def choose_loss(name: str, options: Mapping[str, Any], registry: Registry) -> Lo
     factory = registry.factory(registry.get(LossEntry, name))
     try:
         loss: Loss = factory(**options)
+    except RpganifyError:
+        raise
     except (TypeError, ValueError) as error:
         raise TrainingError(f"The loss {name} does not take --loss-arg {_typed(options)}: {error}.") from error
     return loss

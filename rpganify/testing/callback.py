@@ -16,10 +16,10 @@ from rpganify.testing.laws import name_of, require, working
 from rpganify.training.callbacks import Callback
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge
-from rpganify.training.state import network_tensors
+from rpganify.training.networks import network_tensors
 from rpganify.training.trainer import Trainer
 
-_METHODS = ("on_start", "on_step", "on_checkpoint", "on_end")
+_METHODS = ("on_start", "on_step", "on_checkpoint", "on_alarm", "on_quality", "on_rollback", "on_end")
 
 
 def check_callback(factory: Factory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +37,9 @@ class StepMetrics:
         data_s, discriminator_s, generator_s: where the step's time went. On a GPU the waiting falls where a number is
             read, which both networks' steps do.
         images_per_s: real images per second of this step.
+        other_s: what passed between the step before and this one: callbacks, pictures, snapshots, checks.
+        gradient_norms: Euclidean norm of the generator's gradient by bucket, all its blocks together; None where it was
+            not measured, which is at most steps.
     """
 
     step: int
@@ -49,6 +53,8 @@ class StepMetrics:
     discriminator_s: float
     generator_s: float
     images_per_s: float
+    other_s: float = 0.0
+    gradient_norms: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,25 @@ class Alarm:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good the generator was, by a metric.
+
+    Args:
+        step: generator steps that were done.
+        name: of the metric; it says what is measured, with which features.
+        value: finite.
+        is_lower_better: which way the metric goes.
+        is_best: whether no earlier value of this training is as good.
+    """
+
+    step: int
+    name: str
+    value: float
+    is_lower_better: bool
+    is_best: bool
+
+
 class Callback(Protocol):
     """Told what a training does, in the training's own thread; whoever inherits gets empty methods."""
 
@@ -110,6 +135,10 @@ class Callback(Protocol):
 
     def on_alarm(self, alarm: Alarm) -> None:
         """When something is wrong that does not end the training."""
+        return None
+
+    def on_quality(self, quality: Quality) -> None:
+        """After the generator was measured, which is after `on_step` of the same step."""
         return None
 
     def on_rollback(self, start: TrainStart) -> None:

@@ -66,7 +66,7 @@ class WithoutEnd:
     def on_start(self, start):
         """Nothing."""
 
-    on_step = on_checkpoint = on_start
+    on_step = on_checkpoint = on_alarm = on_quality = on_rollback = on_start
 
 
 class Interrupting(Callback):
