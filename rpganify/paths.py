@@ -73,12 +73,26 @@ class PathSpace:
                 same as they would be without it.
         """
         columns = [torch.randint(m, (num_paths,), generator=generator) for m in self.num_blocks]
-        paths = torch.stack(columns, dim=1)  # (num_paths, num_buckets)
-        for bucket, block in (freeze or {}).items():
-            self._check_bucket(bucket)
-            self._check_block(bucket, block)
-            paths[:, bucket] = block
-        return paths
+        return self._frozen(torch.stack(columns, dim=1), freeze)
+
+    def sample_equally(
+        self,
+        num_paths: int,
+        *,
+        generator: torch.Generator | None = None,
+        freeze: Mapping[int, int] | None = None,
+    ) -> Tensor:
+        """Uniform paths in which every block of a bucket occurs equally often, int64 `(num_paths, num_buckets)`.
+
+        Of m blocks each occurs `num_paths // m` or one more times; which ones do is random, and so is their order, in
+        each bucket independently of the others. Each single path is a uniform one, as of `sample`; the paths of one
+        call depend on one another.
+
+        Args:
+            num_paths, generator, freeze: as of `sample`.
+        """
+        columns = [_equal_column(m, num_paths, generator) for m in self.num_blocks]
+        return self._frozen(torch.stack(columns, dim=1), freeze)
 
     def vary(self, path: Tensor | Sequence[int], bucket: int) -> Tensor:
         """Every block of one bucket, all others frozen at `path`: int64 `(num_blocks[bucket], num_buckets)`."""
@@ -122,6 +136,14 @@ class PathSpace:
         """A path as people write it: block numbers from 0, joined by '-'."""
         return "-".join(str(int(block)) for block in path)
 
+    def _frozen(self, paths: Tensor, freeze: Mapping[int, int] | None) -> Tensor:
+        """The paths, some buckets' columns overwritten by one block each."""
+        for bucket, block in (freeze or {}).items():
+            self._check_bucket(bucket)
+            self._check_block(bucket, block)
+            paths[:, bucket] = block
+        return paths
+
     def _check_bucket(self, bucket: int) -> None:
         if not 0 <= bucket < self.num_buckets:
             raise PathError(f"There is no bucket {bucket + 1}: this model has buckets 1 to {self.num_buckets}.")
@@ -132,3 +154,10 @@ class PathSpace:
                 f"Bucket {bucket + 1} ({self.bucket_names[bucket]}) has blocks 0 to "
                 f"{self.num_blocks[bucket] - 1}; there is no block {block}."
             )
+
+
+def _equal_column(num_blocks: int, num_paths: int, generator: torch.Generator | None) -> Tensor:
+    """Every block `num_paths // num_blocks` times and some once more, in random order: int64 `(num_paths,)`."""
+    whole = torch.arange(num_blocks).repeat(num_paths // num_blocks)
+    rest = torch.randperm(num_blocks, generator=generator)[: num_paths % num_blocks]
+    return torch.cat([whole, rest])[torch.randperm(num_paths, generator=generator)]

@@ -37,6 +37,67 @@ def test_drawn_paths_lie_in_the_space(space: PathSpace, num: int, seed: int) -> 
 
 
 @law
+@given(spaces, st.integers(0, 120), seeds)
+def test_equally_drawn_paths_hold_every_block_of_a_bucket_equally_often_or_once_more(
+    space: PathSpace, num: int, seed: int
+) -> None:
+    before = torch.get_rng_state()
+    paths = space.sample_equally(num, generator=drawn(seed))
+    assert paths.shape == (num, space.num_buckets) and torch.equal(space.check(paths), paths)
+    for bucket, num_blocks in enumerate(space.num_blocks):
+        counts = torch.bincount(paths[:, bucket], minlength=num_blocks)
+        assert counts.sum() == num and counts.max() - counts.min() <= 1
+    assert torch.equal(space.sample_equally(num, generator=drawn(seed)), paths)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@law
+@given(spaces, seeds, st.data())
+def test_freezing_an_equal_draw_leaves_the_other_buckets_as_they_were(
+    space: PathSpace, seed: int, data: st.DataObject
+) -> None:
+    bucket = data.draw(st.integers(0, space.num_buckets - 1))
+    block = data.draw(st.integers(0, space.num_blocks[bucket] - 1))
+    free = space.sample_equally(9, generator=drawn(seed))
+    held = space.sample_equally(9, generator=drawn(seed), freeze={bucket: block})
+    assert (held[:, bucket] == block).all()
+    others = [other for other in range(space.num_buckets) if other != bucket]
+    assert torch.equal(held[:, others], free[:, others])
+
+
+def test_each_equally_drawn_path_is_uniform_also_where_blocks_do_not_divide_the_batch() -> None:
+    space, chance, num_draws = PathSpace((3, 4)), drawn(0), 6000
+    first = torch.stack([space.sample_equally(5, generator=chance)[1] for _ in range(num_draws)])
+    counts = torch.bincount(first[:, 0] * 4 + first[:, 1], minlength=12)
+    # Of 6000 draws each of 12 paths comes 500 times, with a standard deviation of 21.4.
+    assert (counts - num_draws / 12).abs().max() < 4 * 21.4
+
+
+def test_which_blocks_get_one_more_is_random_and_independent_between_buckets() -> None:
+    space, chance = PathSpace((4, 4)), drawn(1)
+    extra = []
+    for _ in range(1600):
+        paths = space.sample_equally(5, generator=chance)
+        extra.append([int(torch.bincount(paths[:, bucket], minlength=4).argmax()) for bucket in (0, 1)])
+    pairs = torch.bincount(torch.tensor(extra) @ torch.tensor([4, 1]), minlength=16)
+    assert (pairs - 100).abs().max() < 4 * 9.7  # standard deviation of a count of mean 100 of 1600
+
+
+def test_the_order_within_an_equal_draw_is_independent_between_buckets() -> None:
+    space = PathSpace((2, 2))
+    agreeing = torch.stack([space.sample_equally(64, generator=drawn(seed)) for seed in range(200)])
+    share = (agreeing[..., 0] == agreeing[..., 1]).float().mean().item()
+    assert abs(share - 0.5) < 4 * 0.5 / (200 * 64) ** 0.5 * 1.01
+
+
+def test_an_equal_draw_refuses_a_block_or_bucket_that_is_not_there() -> None:
+    with pytest.raises(PathError, match=r"There is no bucket 3: this model has buckets 1 to 2\."):
+        PathSpace((3, 4)).sample_equally(4, freeze={2: 0})
+    with pytest.raises(PathError, match=r"Bucket 2 .* there is no block 4"):
+        PathSpace((3, 4)).sample_equally(4, freeze={1: 4})
+
+
+@law
 @given(spaces, seeds, st.data())
 def test_freezing_holds_some_buckets_and_leaves_the_others_as_they_were(
     space: PathSpace, seed: int, data: st.DataObject
