@@ -87,6 +87,8 @@ class Figure:
         name: part of the file's name; letters, digits, `_`, `.`, `-`.
         caption: what it shows and how to read it, so that it stands without the text around it.
         picture: drawn at the figure's own dpi; an analyzer makes it without pyplot, which keeps global state.
+        dark: the same for a dark page, a PNG file. Of a Matplotlib figure it is made where it is needed; a PNG without
+            one stands on light ground everywhere.
     Raises:
         AnalysisError: bytes that are no PNG file.
     """
@@ -94,14 +96,16 @@ class Figure:
     name: str
     caption: str
     picture: Drawing | bytes
+    dark: bytes | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name, "figure")
-        if isinstance(self.picture, bytes) and not self.picture.startswith(PNG_SIGNATURE):
-            raise AnalysisError(
-                f"Figure {self.name!r} is no PNG file: it begins with {self.picture[:8]!r}. Save it as PNG, or hand "
-                "over the Matplotlib figure."
-            )
+        for picture in (self.picture, self.dark):
+            if isinstance(picture, bytes) and not picture.startswith(PNG_SIGNATURE):
+                raise AnalysisError(
+                    f"Figure {self.name!r} is no PNG file: it begins with {picture[:8]!r}. Save it as PNG, or hand "
+                    "over the Matplotlib figure."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Report:
         provenance: model hash, seed, extractor, settings, versions: what it takes to get the numbers again.
         notes: what a reader must know before believing the numbers; one sentence or two each.
         summary: the finding in a sentence or two that follow from the numbers.
+        per_bucket: what was found of each bucket, a sentence each, in the buckets' order; empty if there is nothing to
+            say of them one by one.
     Raises:
         AnalysisError: a name that makes no file name, or one that two tables or two figures share.
     """
@@ -130,6 +136,7 @@ class Report:
     provenance: Mapping[str, JsonValue] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     summary: str = ""
+    per_bucket: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_name(self.name, "report")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rpganify.errors import AnalysisError
+from rpganify.report.dark import dark_png
 from rpganify.report.page import render_page
 from rpganify.report.report import Figure, Report, Table
 
@@ -60,11 +61,14 @@ def report_to_json(report: Report) -> dict[str, object]:
         "name": report.name,
         "title": report.title,
         "summary": report.summary,
+        "per_bucket": list(report.per_bucket),
         "definition": report.definition,
         "notes": list(report.notes),
         "provenance": dict(report.provenance),
         "tables": {table.name: _table_to_json(table) for table in report.tables},
-        "figures": [{"file": report.file(figure), "caption": figure.caption} for figure in report.figures],
+        "figures": [
+            {"name": figure.name, "file": report.file(figure), "caption": figure.caption} for figure in report.figures
+        ],
     }
 
 
@@ -84,6 +88,23 @@ def figure_to_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.picture.savefig(buffer, format="png", dpi="figure", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def pictures_of(report: Report) -> dict[str, bytes]:
+    """The report's pictures as PNG files by name, and those for a dark page under `dark_name(name)`."""
+    pictures: dict[str, bytes] = {}
+    for figure in report.figures:
+        name = report.file(figure)
+        pictures[name] = figure_to_png(figure)
+        dark = figure.dark if isinstance(figure.picture, bytes) else dark_png(figure.picture)
+        if dark is not None:
+            pictures[dark_name(name)] = dark
+    return pictures
+
+
+def dark_name(name: str) -> str:
+    """The name of a picture's version for a dark page: `x.dark.png` of `x.png`."""
+    return f"{name.removesuffix('.png')}.dark.png"
 
 
 def _contents(reports: Sequence[Report], title: str) -> dict[str, bytes]:
@@ -109,6 +130,7 @@ def _contents(reports: Sequence[Report], title: str) -> dict[str, bytes]:
 def _table_to_json(table: Table) -> dict[str, object]:
     return {
         "title": table.title,
+        "is_raw": table.is_raw,
         "columns": [{"name": c.name, "unit": c.unit, "is_error": c.is_error} for c in table.columns],
         "rows": [list(row) for row in table.rows],
     }

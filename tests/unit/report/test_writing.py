@@ -41,7 +41,7 @@ def test_json_and_csv_hold_the_numbers_in_full_precision_and_none_as_no_value(tm
     assert data["tables"]["main"]["rows"] == [[1, "dense", 0.1 + 0.2, 1 / 3], [2, "last, one", None, None]]
     assert data["tables"]["main"]["columns"][2] == {"name": "size", "unit": "px", "is_error": False}
     assert data["provenance"] == {"seed": 3, "versions": {"torch": "2"}}
-    assert data["figures"] == [{"file": "size-plot.png", "caption": "A line."}]
+    assert data["figures"] == [{"name": "plot", "file": "size-plot.png", "caption": "A line."}]
     assert data["notes"] == ["Take care."]
     with (tmp_path / "size-main.csv").open(newline="") as file:
         heading, first, second = csv.reader(file)

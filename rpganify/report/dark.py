@@ -1,0 +1,105 @@
+"""Figures for a dark page: the house's ink and paper change places, colours and photographs stay as they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from matplotlib import colors
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection, QuadMesh
+from matplotlib.figure import Figure as Drawing
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+
+from rpganify.report.style import INK, MUTED, PAPER, RULE
+
+DARK_PAPER = "#181c22"
+_DARK = {
+    INK: "#e8ebef", MUTED: "#9aa4b0", RULE: "#363e48", PAPER: DARK_PAPER,
+    "#000000": "#e8ebef", "#ffffff": DARK_PAPER, "#0072b2": "#4aa3df",
+}  # fmt: skip
+_PAIRS = [(np.array(colors.to_rgb(light)), np.array(colors.to_rgb(dark))) for light, dark in _DARK.items()]
+
+Setter = Callable[[Any], Any]
+
+
+def dark_png(drawing: Drawing) -> bytes:
+    """The figure on dark paper, as PNG; the figure itself is left as it was.
+
+    Ink, muted ink, rules and paper of `report.style`, black and white change to their dark counterparts. What lies on a
+    picture or a heat map, such as the numbers in its cells, keeps its colour, as the ground below it does.
+    """
+    drawing.canvas.draw()  # places everything, so that what lies on a picture can be told
+    changed: list[tuple[Setter, Any]] = []
+    try:
+        for setter, old in _colours(drawing):
+            new = _darkened(old)
+            if new is not None:
+                setter(new)
+                changed.append((setter, old))
+        buffer = io.BytesIO()
+        drawing.savefig(
+            buffer, format="png", dpi="figure", facecolor=drawing.get_facecolor(), metadata={"Software": None}
+        )
+        return buffer.getvalue()
+    finally:
+        for setter, old in changed:
+            setter(old)
+
+
+def _colours(drawing: Drawing) -> Iterator[tuple[Setter, Any]]:
+    """Every colour in the figure that may change: how it is set, and its value."""
+    grounds = [_extent(artist) for artist in drawing.findobj(lambda one: isinstance(one, AxesImage | QuadMesh))]
+    for artist in drawing.findobj():
+        if isinstance(artist, Text):
+            if not any(_covers(ground, artist) for ground in grounds):
+                yield artist.set_color, artist.get_color()
+        elif isinstance(artist, Line2D):
+            yield artist.set_color, artist.get_color()
+            if artist.get_marker() not in (None, "None", ""):
+                yield artist.set_markerfacecolor, artist.get_markerfacecolor()
+                yield artist.set_markeredgecolor, artist.get_markeredgecolor()
+        elif isinstance(artist, Patch | Collection) and not isinstance(artist, QuadMesh):
+            yield artist.set_facecolor, artist.get_facecolor()
+            yield artist.set_edgecolor, artist.get_edgecolor()
+
+
+def _darkened(colour: Any) -> Any:
+    """The dark counterpart of a colour or of an array of colours; None if it stays as it is."""
+    if isinstance(colour, str) and colour in ("none", "auto", "inherit", "face"):
+        return None
+    try:
+        rgba = np.atleast_2d(colors.to_rgba_array(colour)).copy()
+    except (ValueError, TypeError):
+        return None
+    is_changed = False
+    for row in rgba:
+        for light, dark in _PAIRS:
+            if row[3] > 0 and np.abs(row[:3] - light).max() < 1e-3:
+                row[:3] = dark
+                is_changed = True
+                break
+    if not is_changed:
+        return None
+    return rgba if np.ndim(colour) == 2 else tuple(rgba[0])
+
+
+def _extent(artist: Artist) -> tuple[float, float, float, float]:
+    box = artist.get_window_extent()
+    axes = artist.axes
+    if isinstance(axes, Axes):
+        seen = axes.get_window_extent()
+        return max(box.x0, seen.x0), max(box.y0, seen.y0), min(box.x1, seen.x1), min(box.y1, seen.y1)
+    return box.x0, box.y0, box.x1, box.y1
+
+
+def _covers(ground: tuple[float, float, float, float], text: Text) -> bool:
+    box = text.get_window_extent()
+    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    return bool(ground[0] <= x <= ground[2] and ground[1] <= y <= ground[3])
