@@ -18,6 +18,8 @@ from rpganify.paths import PathSpace
 from rpganify.plan import Plan
 from rpganify.report.report import Report
 
+NUM_PATHS, NUM_IMAGES = 100, 1000  # the paper averages over 100 paths
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -51,13 +53,13 @@ class AnalysisContext:
     """
 
     seed: int = 0
-    num_paths: int = 100
+    num_paths: int = NUM_PATHS
     paths: tuple[tuple[int, ...], ...] = ()
     extractor: FeatureExtractor | None = None
     distances: tuple[PairDistance, ...] = ()
     data: ImageData | None = None
     twin: nn.Module | None = None
-    num_images: int = 1000
+    num_images: int = NUM_IMAGES
     classifier: ClassifierFeatures | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     device: torch.device | None = None
@@ -76,7 +78,11 @@ class AnalysisContext:
 
 
 class Analyzer(Protocol):
-    """Turns a model into a report. A plugin's analyzer has this shape; no base class is needed."""
+    """Turns a model into a report. A plugin's analyzer has this shape; no base class is needed.
+
+    One that also has `num_images(model, context) -> int`, about how many images it makes, is told of in the time that
+    `rpganify analyze` announces, and may be given fewer paths and images to keep within it.
+    """
 
     @property
     def name(self) -> str:

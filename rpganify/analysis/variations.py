@@ -69,6 +69,11 @@ class Variations:
         self.num_paths = num_paths
         self.num_blocks = num_blocks
 
+    def num_images(self, model: nn.Module, context: AnalysisContext) -> int:
+        """How many images it makes at most."""
+        num_buckets = require_paths(model, self.name).paths.num_buckets
+        return (len(context.paths) or self.num_paths) * (1 + num_buckets * self.num_blocks)
+
     def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
         """A figure per base path: `context.paths`, or random ones."""
         rp = require_paths(model, self.name)
