@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rpganify.data.images import MemoryImages
 from rpganify.plan import BucketSpec, Plan
+from rpganify.routing.generator import Condition
 
 T = TypeVar("T", bound=nn.Module)
 
@@ -48,6 +49,30 @@ class TinyPaths(nn.Module):
     def bucket_parameters(self, bucket_index: int) -> dict[str, nn.Parameter]:
         name = ("first", "second")[bucket_index]
         return {f"{name}.weight": getattr(self, f"{name}_weight"), f"{name}.bias": getattr(self, f"{name}_bias")}
+
+
+class TinyLabelled(nn.Module):
+    """A class-conditional generator of paths by hand: the label's embedding beside one routed layer's weights."""
+
+    codes = "paths"
+
+    def __init__(self, num_classes: int = 10, num_blocks: int = 3) -> None:
+        super().__init__()
+        self.image_shape = (1, 8, 8)
+        self.conditions = (Condition("labels", (), torch.int64),)
+        self.plan = Plan((BucketSpec("one", ("layer",), num_blocks),))
+        self.embedding = nn.Embedding(num_classes, 16)
+        self.weight = nn.Parameter(torch.randn(num_blocks, 64, 16) / 4)
+
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        return self.plan.paths.sample(n, generator=generator)
+
+    def images(self, codes: Tensor, *, labels: Tensor) -> Tensor:
+        flat = torch.einsum("nij,nj->ni", self.weight[codes[:, 0]], self.embedding(labels))
+        return torch.tanh(flat).unflatten(1, self.image_shape)
+
+    def bucket_parameters(self, bucket_index: int) -> dict[str, nn.Parameter]:
+        return {"layer.weight": self.weight}
 
 
 class TinyLatent(nn.Module):
@@ -90,6 +115,12 @@ def digits(count: int = 1797) -> MemoryImages:
     """The first of scikit-learn's real digits, 8x8 grey."""
     pixels = torch.from_numpy(load_digits().images[:count]).mul(255 / 16).round().to(torch.uint8)
     return MemoryImages("digits", pixels[:, None])
+
+
+def labelled_digits(count: int = 1797) -> MemoryImages:
+    """The same with what they show."""
+    labels = torch.from_numpy(load_digits().target[:count]).long()
+    return MemoryImages("digits", digits(count).pixels, labels, tuple("0123456789"))
 
 
 def seeded(build: type[T], seed: int = 0, **arguments: object) -> T:
