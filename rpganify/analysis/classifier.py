@@ -51,7 +51,11 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Class scores `(N, num_classes)` before the softmax."""
-        scores: Tensor = self.head(self.features(images))
+        return self.scores_of(self.features(images))
+
+    def scores_of(self, features: Tensor) -> Tensor:
+        """Class scores `(N, num_classes)` of what `features` gave."""
+        scores: Tensor = self.head(features)
         return scores
 
 

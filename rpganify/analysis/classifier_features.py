@@ -26,6 +26,8 @@ _WANTED = (
 class _Network(Protocol):
     def features(self, images: Tensor) -> Tensor: ...
 
+    def scores_of(self, features: Tensor) -> Tensor: ...
+
     def __call__(self, images: Tensor) -> Tensor: ...
 
 
@@ -61,6 +63,12 @@ class ClassifierFeatures:
         """Class scores `(N, num_classes)` before the softmax, of images `(N, C, H, W)` in [-1, 1]."""
         with torch.no_grad():
             return self.network(fit_images(images.to(self.device), self.image_shape)).cpu()
+
+    def features_and_scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features `(N, D)` and class scores `(N, num_classes)`, in one pass."""
+        with torch.no_grad():
+            features = self.network.features(fit_images(images.to(self.device), self.image_shape))
+            return features.cpu(), self.network.scores_of(features).cpu()
 
     def classes(self, images: Tensor) -> Tensor:
         """The likeliest class of each image, int64 `(N,)`."""

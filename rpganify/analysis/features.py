@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -36,6 +36,15 @@ class FeatureExtractor(Protocol):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features `(N, D)`, on the CPU, of images `(N, C, H, W)` in [-1, 1], C 1 or 3."""
+        ...
+
+
+@runtime_checkable
+class ScoresClasses(Protocol):
+    """An extractor that also tells classes apart, so that a score of the Inception score's kind can be taken with it."""
+
+    def features_and_scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features `(N, D)` and class scores before the softmax `(N, num_classes)`, both on the CPU."""
         ...
 
 

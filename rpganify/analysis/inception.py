@@ -52,11 +52,15 @@ class InceptionFeatures:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features `(N, 2048)`; the images are taken to 8 bits first, which the network is defined on."""
+        return self.features_and_scores(images)[0]
+
+    def features_and_scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features `(N, 2048)` and the class scores without bias `(N, 1008)`, which the Inception score is taken of."""
         colour = fit_images(images.to(self.device), (3, images.shape[2], images.shape[3]))
         with torch.no_grad():
-            (features,) = self.network(((colour + 1) * 127.5).round().clamp(0, 255).to(torch.uint8))
-        assert isinstance(features, Tensor)
-        return features.cpu()
+            features, scores = self.network(((colour + 1) * 127.5).round().clamp(0, 255).to(torch.uint8))
+        assert isinstance(features, Tensor) and isinstance(scores, Tensor)
+        return features.cpu(), scores.cpu()
 
 
 def open_inception(*, argument: str | None = None, device: torch.device | str = "cpu") -> InceptionFeatures:
@@ -80,7 +84,7 @@ def open_inception(*, argument: str | None = None, device: torch.device | str = 
     # torch-fidelity unpickles its file without restriction. What it is given here was read without that first.
     load_torch_file(content, path, _WANTED)
     try:
-        network = FeatureExtractorInceptionV3("inception", [str(NUM_FEATURES)], io.BytesIO(content))
+        network = FeatureExtractorInceptionV3("inception", [str(NUM_FEATURES), "logits_unbiased"], io.BytesIO(content))
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise AnalysisError(

@@ -176,39 +176,46 @@ def real_batches(data: ImageData, indices: Tensor, batch_size: int = EXTRACTOR_B
         yield data.images(part)
 
 
-def real_indices(num_data: int, num_images: int, seed: int) -> Tensor:
-    """Which real images are compared: distinct random ones, int64 `(num_images,)`; all of them in order if all are wanted.
+def real_indices(num_data: int, num_images: int, seed: int, skip: int = 0) -> Tensor:
+    """Which real images are compared: distinct random ones, int64 `(num_images,)`.
 
     Args:
-        num_data: how many there are, >= num_images.
+        num_data: how many there are, >= skip + num_images.
         num_images: how many are wanted.
         seed: of the choice.
+        skip: how many of the same random order come before; so two calls give disjoint images.
     """
-    if num_images == num_data:
-        return torch.arange(num_data)
-    return torch.randperm(num_data, generator=torch.Generator().manual_seed(seed))[:num_images]
+    order = torch.randperm(num_data, generator=torch.Generator().manual_seed(seed))
+    return order[skip : skip + num_images]
 
 
-def extract_features(
-    extractor: FeatureExtractor, batches: Iterable[Tensor], progress: Done = lambda done: None
-) -> Tensor:
-    """Features `(N, D)` of images that come in batches.
+def extract_features(extractor: FeatureExtractor, batches: Iterable[Tensor]) -> Tensor:
+    """Features `(N, D)` of images that come in batches, uint8 `(B, C, H, W)`."""
+    (features,) = describe_images(lambda images: (extractor(images),), batches)
+    return features
+
+
+def describe_images(
+    describe: Callable[[Tensor], tuple[Tensor, ...]], batches: Iterable[Tensor], progress: Done = lambda done: None
+) -> tuple[Tensor, ...]:
+    """What `describe` says of all images, in batches that are worth a network's while.
 
     Args:
-        extractor: gives the features.
-        batches: uint8 `(B, C, H, W)`.
-        progress: told the number of images done so far, after each batch.
+        describe: images in [-1, 1], `(B, C, H, W)`, to tensors with one row each.
+        batches: uint8 `(B, C, H, W)`, of at least one image in all.
+        progress: told the number of images done so far.
     """
-    features: list[Tensor] = []
+    described: list[tuple[Tensor, ...]] = []
     waiting: list[Tensor] = []
     done = 0
     for images in batches:
         waiting.append(images)
         if sum(map(len, waiting)) >= EXTRACTOR_BATCH:
-            features.append(extractor(to_float(torch.cat(waiting))))
+            described.append(describe(to_float(torch.cat(waiting))))
+            done += sum(map(len, waiting))
             waiting = []
-        done += len(images)
-        progress(done)
+            progress(done)
     if waiting:
-        features.append(extractor(to_float(torch.cat(waiting))))
-    return torch.cat(features)
+        described.append(describe(to_float(torch.cat(waiting))))
+        progress(done + sum(map(len, waiting)))
+    return tuple(torch.cat(parts) for parts in zip(*described, strict=True))

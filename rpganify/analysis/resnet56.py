@@ -64,7 +64,11 @@ class ResNet56(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Class scores `(N, num_classes)` before the softmax."""
-        scores: Tensor = self.linear(self.features(images))
+        return self.scores_of(self.features(images))
+
+    def scores_of(self, features: Tensor) -> Tensor:
+        """Class scores `(N, num_classes)` of what `features` gave."""
+        scores: Tensor = self.linear(features)
         return scores
 
 

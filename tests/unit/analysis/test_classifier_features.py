@@ -40,6 +40,8 @@ def test_the_resnets_features_are_the_64_values_that_its_last_layer_reads(shared
     state = torch.load(shared_data / RESNET, map_location="cpu", weights_only=True)["state_dict"]
     scores = features @ state["module.linear.weight"].T + state["module.linear.bias"]
     assert torch.allclose(scores, extractor.scores(images), atol=1e-5)  # type: ignore[attr-defined]
+    together = extractor.features_and_scores(images)  # type: ignore[attr-defined]
+    assert torch.equal(together[0], features) and torch.allclose(together[1], scores, atol=1e-5)
 
 
 def test_the_resnet_says_which_file_it_is_and_that_it_is_not_the_papers(shared_data: Path):

@@ -81,10 +81,11 @@ def test_inception_gives_the_features_that_torch_fidelity_gives_and_only_the_kno
     assert "can be compared with one another only" in is_paper_statement(extractor)
     assert frechet_name(extractor) == "Fréchet distance (inception:own.pth (weights of its own))"
     images = torch.randint(256, (2, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    reference = FeatureExtractorInceptionV3("inception", ["2048"], str(own_weights))
-    (expected,) = reference(images.repeat(1, 3, 1, 1))
-    features = extractor(images.float() / 127.5 - 1)
-    assert features.shape == (2, 2048) and torch.equal(features, expected)
+    reference = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(own_weights))
+    expected, expected_scores = reference(images.repeat(1, 3, 1, 1))
+    features, scores = extractor.features_and_scores(images.float() / 127.5 - 1)  # type: ignore[attr-defined]
+    assert features.shape == (2, 2048) and torch.equal(features, expected) and torch.equal(scores, expected_scores)
+    assert torch.equal(extractor(images.float() / 127.5 - 1), expected)
     assert extractor.adaptation((1, 16, 16)).startswith("grey repeated to RGB, resized from 16×16 to 299×299")
 
 

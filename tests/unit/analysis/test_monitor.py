@@ -28,6 +28,7 @@ class Corners:
 
     def __init__(self) -> None:
         self.num_seen = 0
+        self.provenance: dict[str, object] = {}
 
     def adaptation(self, image_shape: tuple[int, ...]) -> str:
         return ""

@@ -1,0 +1,80 @@
+"""Quality: how near the images are to real ones, and whether they reach all of them (RPGAN, table 2 and figure 11)."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.provenance import model_sha256, provenance
+from rpganify.analysis.quality_measure import MODEL, TWIN, measure_quality, require_data, require_extractor
+from rpganify.analysis.quality_metrics import require_fidelity
+from rpganify.analysis.quality_report import (
+    DEFINITION,
+    compared_table,
+    curve_figure,
+    main_table,
+    notes,
+    raw_tables,
+    settings,
+    summary,
+)
+from rpganify.errors import AnalysisError
+from rpganify.report.report import JsonValue, Report
+
+NUM_DRAWS = 3
+
+
+class Quality:
+    """The analyzer `quality`, of any generator, routed or standard.
+
+    Args:
+        num_draws: sets of `context.num_images` generated images; the spread of the numbers is over them. With one set, it
+            is over splits and subsets, where a measure has any.
+    """
+
+    name = "quality"
+
+    def __init__(self, num_draws: int = NUM_DRAWS) -> None:
+        if num_draws < 1:
+            raise AnalysisError(
+                f"Quality is measured on at least 1 set of images, got {num_draws}; {NUM_DRAWS} tell how far it varies."
+            )
+        self.num_draws = num_draws
+
+    def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
+        """Fréchet and kernel distance, class score, precision and recall, of the model and of the context's twin.
+
+        Raises:
+            AnalysisError: no data or extractor, too few images, shapes that differ, or torch-fidelity is not installed.
+        """
+        data, extractor = require_data(context, "Quality"), require_extractor(context)
+        fidelity = require_fidelity()
+        measured = measure_quality(model, context, self.num_draws)
+        told = settings(measured, data, extractor, context, fidelity)
+        told["models"] = {
+            MODEL: _described(model),
+            **({} if context.twin is None else {TWIN: _described(context.twin)}),
+        }
+        return Report(
+            name=self.name,
+            title="Quality",
+            definition=DEFINITION,
+            tables=(
+                main_table(measured, extractor),
+                compared_table(measured, data, extractor, context),
+                *raw_tables(measured, extractor),
+            ),
+            figures=(curve_figure(measured),),
+            provenance=provenance(model, context, told),
+            notes=tuple(notes(measured, extractor)),
+            summary=summary(measured, extractor),
+        )
+
+
+def _described(model: nn.Module) -> dict[str, JsonValue]:
+    """What a comparison groups trainings by: how many blocks each bucket has, and which weights."""
+    plan = getattr(model, "plan", None)
+    return {
+        "num_blocks": None if plan is None else list(plan.num_blocks),
+        "sha256": model_sha256(model),
+    }
