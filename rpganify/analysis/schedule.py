@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from rpganify.analysis.analyzer import AnalysisContext, Analyzer, PathModel
+from rpganify.analysis.analyzer import AnalysisContext, Analyzer, PathModel, require_paths
 from rpganify.analysis.cache import ReportCache
 from rpganify.analysis.generation import ImageMaker, evaluating, to_float
 from rpganify.data.display import is_picture
@@ -19,6 +19,7 @@ from rpganify.errors import AnalysisError
 
 NEEDS = {
     "buckets": "a model with buckets, which `rpganify convert` makes; this is a standard generator",
+    "pictures": "a generator of pictures of 1 (grey) or 3 (colour) channels; this one's output is none",
     "data": "real images: --data NAME",
     "twin": "a standard generator to compare with: --twin RUN, or --twin my_gan.py:Generator --weights FILE",
     "classifier": "a classifier, for classes: --classifier FILE",
@@ -74,6 +75,7 @@ def lacking(entry: AnalyzerEntry, model: nn.Module, context: AnalysisContext) ->
     """
     there = {
         "buckets": getattr(model, "codes", None) == "paths",
+        "pictures": is_picture(tuple(getattr(model, "image_shape", ()))),
         "data": context.data is not None,
         "twin": context.twin is not None,
         "classifier": context.classifier is not None,
@@ -83,6 +85,19 @@ def lacking(entry: AnalyzerEntry, model: nn.Module, context: AnalysisContext) ->
         if need not in NEEDS:
             raise AnalysisError(f"The analyzer {entry.name} needs {need!r}; there are {', '.join(NEEDS)}.")
     return [NEEDS[need] for need in entry.needs if not there[need]]
+
+
+def check_allowed(entry: AnalyzerEntry, model: nn.Module, context: AnalysisContext) -> None:
+    """Refuses an analyzer that somebody has named and that lacks something, before anything is run.
+
+    Raises:
+        AnalysisError: what it lacks, and what would bring it in.
+    """
+    missing = lacking(entry, model, context)
+    if {"buckets", "pictures"} <= set(entry.needs):
+        require_paths(model, entry.name)
+    if missing:
+        raise AnalysisError(f"{entry.name} needs {'; and '.join(missing)}.")
 
 
 def make_schedule(

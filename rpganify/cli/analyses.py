@@ -14,7 +14,7 @@ from rpganify.analysis.cache import Finished, open_cache, run_analyzer
 from rpganify.analysis.classifier_features import ClassifierFeatures, open_classifier
 from rpganify.analysis.features import FeatureExtractor
 from rpganify.analysis.opening import open_distance, open_extractor
-from rpganify.analysis.schedule import Schedule, lacking, make_schedule
+from rpganify.analysis.schedule import Schedule, check_allowed, lacking, make_schedule
 from rpganify.cli.analysis_options import AnalysisOptions
 from rpganify.cli.choosing import choose_device
 from rpganify.cli.conditions import read_conditions
@@ -155,7 +155,9 @@ def analyze_model(
     chosen: list[Analyzer] = []
     for name in dict.fromkeys(analyzers or known):
         entry = tools.registry.get(AnalyzerEntry, name)
-        if not analyzers:
+        if analyzers:
+            check_allowed(entry, model, context)
+        else:
             missing = lacking(entry, model, context)
             if missing or not entry.is_default:
                 left_out.append(
