@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from rpganify.data.fitting import FittedImages, fit_pixels, kept_size
-from rpganify.data.images import MEMORY_LIMIT_BYTES, FitsItself, ImageData, MemoryImages, SelectedImages, to_float
+from rpganify.data.fitting import FittedImages, kept_size
+from rpganify.data.images import FitsItself, ImageData, SelectedImages, to_float
+from rpganify.data.keeping import keep_in_memory
 from rpganify.data.labels import select_labels, select_same_labels
+from rpganify.data.streamed import StreamedImages
 from rpganify.entries import DataSetEntry
 from rpganify.errors import DataError
 from rpganify.registry import Registry
 
 __all__ = ["fit_to", "open_data", "parse_spec", "to_float"]
-
-_CHUNK = 1024
 
 
 def open_data(spec: str, root: Path | None, registry: Registry) -> ImageData:
@@ -80,12 +78,13 @@ def fit_to(data: ImageData, image_shape: tuple[int, ...], *, to_grey: bool = Fal
         image_shape: of the generator's output, `(C, H, W)` for images.
         to_grey: allow RGB to become grey, weighted by luma.
     Returns:
-        Samples of that shape, and sentences that include the set's own `note`; "" if nothing was done.
+        Samples of that shape, decoded in memory where they fit (`keep_in_memory`); and sentences that include the set's own
+        `note`, "" if nothing was done.
     Raises:
         DataError: the channels do not fit, or there is no way from one shape to the other.
     """
     if tuple(data.image_shape) == tuple(image_shape):
-        return data, data.note
+        return keep_in_memory(data), data.note
     if isinstance(data, FitsItself):
         return data.fitted(tuple(image_shape))
     if isinstance(data, SelectedImages) and isinstance(data.base, FitsItself):
@@ -101,13 +100,16 @@ def fit_to(data: ImageData, image_shape: tuple[int, ...], *, to_grey: bool = Fal
     _check_channels(data, channels, to_grey)
     done = _described((old_channels, old_height, old_width), (channels, height, width))
     said = f"{data.note} {data.name}: {done}.".strip()
-    lazy = FittedImages(data, (channels, height, width))
-    if not isinstance(data, MemoryImages) or len(data) * channels * height * width > MEMORY_LIMIT_BYTES:
-        return lazy, said
-    pixels = torch.empty(len(data), channels, height, width, dtype=torch.uint8)
-    for start in range(0, len(data), _CHUNK):  # in floating point, so not all at once
-        pixels[start : start + _CHUNK] = fit_pixels(data.pixels[start : start + _CHUNK], lazy.image_shape)
-    return MemoryImages(data.name, pixels, data.labels, data.class_names, data.note), said
+    return keep_in_memory(_fitted(data, (channels, height, width))), said
+
+
+def _fitted(data: ImageData, image_shape: tuple[int, int, int]) -> ImageData:
+    """Images that are brought to a shape when drawn; those in files straight from the size that they have there."""
+    if isinstance(data, StreamedImages):
+        return data.resized(image_shape)
+    if isinstance(data, SelectedImages) and isinstance(data.base, StreamedImages):
+        return SelectedImages(data.base.resized(image_shape), data.indices, data.name)
+    return FittedImages(data, image_shape)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from rpganify.errors import DataError
 
@@ -34,23 +33,26 @@ class Header:
     has_alpha: bool
 
 
-def read_header(path: Path) -> Header:
+def read_header(source: Path | bytes, name: Path | str) -> Header:
     """The header of an image file.
 
+    Args:
+        source: the file or its content.
+        name: how messages call it.
     Raises:
         DataError: no image, damaged, or not of 8 bits.
     """
-    with _opened(path, path) as image:
+    with _opened(source, name) as image:
         if image.mode not in _GREY_MODES + _COLOUR_MODES:
             raise DataError(
-                f"{path} has Pillow's mode {image.mode!r}; only 8 bits a channel are read. "
-                "Convert it, for example to an RGB or grey PNG, or take it out of the folder."
+                f"{name} has Pillow's mode {image.mode!r}; only 8 bits a channel are read. "
+                "Convert it, for example to an RGB or grey PNG, or take it out of the data set."
             )
         has_alpha = "A" in image.mode or "transparency" in image.info
         return Header(image.height, image.width, image.mode in _GREY_MODES, has_alpha)
 
 
-def decode(source: Path | bytes, name: Path | str, num_channels: int, height: int, width: int) -> Tensor:
+def decode(source: Path | bytes, name: Path | str, num_channels: int, height: int, width: int) -> NDArray[np.uint8]:
     """One image: uint8 `(num_channels, height, width)`.
 
     Transparent parts are laid over white. An image of another size is resized (antialiased, bilinear) until it
@@ -73,8 +75,8 @@ def decode(source: Path | bytes, name: Path | str, num_channels: int, height: in
                 f"{name} is truncated or damaged: {error or 'too large'}. Fetch it again, or take it away."
             ) from error
         flat = _flat(image, "L" if num_channels == 1 else "RGB")
-        array = np.array(_covering(flat, height, width))  # (H, W) or (H, W, 3)
-    return torch.from_numpy(array.reshape(height, width, num_channels)).permute(2, 0, 1)
+        array = np.array(_covering(flat, height, width), np.uint8)  # (H, W) or (H, W, 3)
+    return array.reshape(height, width, num_channels).transpose(2, 0, 1)
 
 
 def _opened(source: Path | bytes, name: Path | str) -> Image.Image:

@@ -22,4 +22,11 @@ def rpganify_datasets() -> list[DataSetEntry]:
         DataSetEntry("cifar10", "CIFAR-10, 32x32 RGB (cifar10:test)", "rpganify.data.cifar10:open_cifar10"),
         DataSetEntry("lsun", "one LSUN category, 256x256 RGB (lsun:bedroom)", "rpganify.data.lsun:open_lsun"),
         DataSetEntry("folder", "every image under a folder (folder:DIR)", "rpganify.data.folder:open_folder"),
+        DataSetEntry("zip", "every image in a zip file (zip:FILE.zip)", "rpganify.data.zipped:open_zip"),
+        DataSetEntry("lmdb", "every image in an LMDB folder (lmdb:DIR)", "rpganify.data.lmdb_images:open_lmdb"),
+        DataSetEntry(
+            "webdataset",
+            "every image in tar files (webdataset:train-{000..146}.tar)",
+            "rpganify.data.shards:open_webdataset",
+        ),
     ]

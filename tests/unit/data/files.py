@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import pickle
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Bytes = NDArray[np.uint8]
 
@@ -45,3 +49,29 @@ def write_cifar10(folder: Path, num_per_file: int = 4) -> tuple[Bytes, list[int]
             images.append(data)
             labels += numbers
     return np.concatenate(images), labels
+
+
+def png(level: int, height: int = 8, width: int = 8, mode: str = "RGB") -> bytes:
+    """A flat picture of one grey level."""
+    buffer = io.BytesIO()
+    Image.new("L", (width, height), level).convert(mode).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    """A zip file with those contents."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return path
+
+
+def write_tar(path: Path, files: list[tuple[str, bytes]], mode: str = "w") -> Path:
+    """A tar file with those contents, in that order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as file:  # type: ignore[call-overload]
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            file.addfile(member, io.BytesIO(content))
+    return path

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from rpganify.data.folder import FolderImages, open_folder
+from rpganify.data.folder import open_folder
 from rpganify.data.images import ImageData, MemoryImages
+from rpganify.data.streamed import StreamedImages
 from rpganify.errors import DataError
 
 
@@ -119,9 +120,9 @@ def test_a_set_too_large_for_memory_is_decoded_when_drawn_and_gives_the_same_ima
     for index in range(6):
         save(tmp_path / f"{index % 2}" / f"{index}.png", noise(8 + index % 3, 8, 3, seed=index))
     in_memory = open_folder(root=tmp_path)
-    monkeypatch.setattr("rpganify.data.folder.MEMORY_LIMIT_BYTES", 0)
+    monkeypatch.setattr("rpganify.data.keeping.MEMORY_LIMIT_BYTES", 0)
     lazy = open_folder(root=tmp_path)
-    assert isinstance(in_memory, MemoryImages) and isinstance(lazy, FolderImages) and isinstance(lazy, ImageData)
+    assert isinstance(in_memory, MemoryImages) and isinstance(lazy, StreamedImages) and isinstance(lazy, ImageData)
     indices = torch.tensor([5, 0, 3, 3])
     assert torch.equal(lazy.images(indices), in_memory.images(indices))
     assert lazy.labels is not None and in_memory.labels is not None
@@ -134,7 +135,7 @@ def test_a_file_damaged_after_opening_is_named_when_it_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(tmp_path / "1.png", noise(8, 8, 3))
-    monkeypatch.setattr("rpganify.data.folder.MEMORY_LIMIT_BYTES", 0)
+    monkeypatch.setattr("rpganify.data.keeping.MEMORY_LIMIT_BYTES", 0)
     data = open_folder(root=tmp_path)
     (tmp_path / "1.png").unlink()
     with pytest.raises(DataError, match=r"1\.png is no image that can be read: No such file"):

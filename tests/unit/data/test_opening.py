@@ -115,7 +115,7 @@ def test_a_set_that_stays_on_disk_is_filtered_without_being_read(
     for index in range(4):
         (tmp_path / "ab"[index % 2]).mkdir(exist_ok=True)
         Image.new("L", (8, 8), index * 10).save(tmp_path / "ab"[index % 2] / f"{index}.png")
-    monkeypatch.setattr("rpganify.data.folder.MEMORY_LIMIT_BYTES", 0)
+    monkeypatch.setattr("rpganify.data.keeping.MEMORY_LIMIT_BYTES", 0)
     data = open_data(f"folder:{tmp_path}[b]", None, REGISTRY)
     assert isinstance(data, SelectedImages)
     assert all_of(data)[:, 0, 0, 0].tolist() == [10, 30]
@@ -251,7 +251,7 @@ def test_more_images_than_fit_in_memory_are_fitted_when_drawn_and_are_the_same(
 ) -> None:
     data = memory(1, 12, 8)
     at_once, said = fit_to(data, (3, 6, 6))
-    monkeypatch.setattr("rpganify.data.opening.MEMORY_LIMIT_BYTES", 0)
+    monkeypatch.setattr("rpganify.data.keeping.MEMORY_LIMIT_BYTES", 0)
     lazy, lazily_said = fit_to(data, (3, 6, 6))
     assert isinstance(at_once, MemoryImages) and isinstance(lazy, FittedImages) and isinstance(lazy, ImageData)
     assert lazily_said == said

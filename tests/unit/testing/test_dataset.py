@@ -48,21 +48,25 @@ def test_the_built_in_set_that_needs_no_files_passes():
     check_dataset(Registry().get(DataSetEntry, "digits").factory)
 
 
-@pytest.mark.parametrize("name", ["mnist", "coloured-mnist", "fashion-mnist", "cifar10", "folder"])
+@pytest.mark.parametrize("name", ["mnist", "coloured-mnist", "fashion-mnist", "cifar10", "folder", "zip", "webdataset"])
 def test_the_built_in_sets_that_read_files_pass(tmp_path, name):
     files.write_mnist(tmp_path / "MNIST" / "raw")
     files.write_mnist(tmp_path / "FashionMNIST" / "raw")
     files.write_cifar10(tmp_path / "cifar-10-batches-py")
     for index, image in enumerate(pixels()):
         Image.fromarray(image[0].numpy()).save(tmp_path / f"{index}.png")
-    argument = "." if name == "folder" else None
+    contents = {f"{index}.png": (tmp_path / f"{index}.png").read_bytes() for index in range(len(pixels()))}
+    files.write_zip(tmp_path / "all.zip", contents)
+    files.write_tar(tmp_path / "all.tar", list(contents.items()))
+    argument = {"folder": ".", "zip": "all.zip", "webdataset": "all.tar"}.get(name)
     check_dataset(Registry().get(DataSetEntry, name).factory, root=tmp_path, argument=argument)
 
 
-def test_lsun_passes(tmp_path):
+def test_lmdb_folders_pass(tmp_path):
     entries = {bytes([key]): picture(256, 256, level) for key, level in ((97, 10), (98, 200), (99, 90))}
     write_lsun(tmp_path / "bedroom_train_lmdb", entries)
     check_dataset("rpganify.data.lsun:open_lsun", root=tmp_path, argument="bedroom")
+    check_dataset("rpganify.data.lmdb_images:open_lmdb", root=tmp_path, argument="bedroom_train_lmdb")
 
 
 @pytest.mark.parametrize(
