@@ -19,6 +19,12 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "how much images change with each bucket, in colour and semantics (section 4.1)",
             "rpganify.analysis.diversity:Diversity",
         ),
+        AnalyzerEntry(
+            "responsibility",
+            "what share of brightness, contrast, classes, … each bucket decides, alone and with others",
+            "rpganify.analysis.responsibility:Responsibility",
+            needs=("buckets",),
+        ),
     ]
 
 

@@ -4,10 +4,10 @@ import sys
 import torch
 
 from rpganify.analysis.analyzer import AnalysisContext
-from rpganify.analysis.diversity import Diversity
 from rpganify.analysis.plugin import rpganify_analyzers
 from rpganify.analysis.provenance import model_sha256
 from rpganify.analysis.variations import Variations
+from rpganify.registry import resolve
 from tests.unit.analysis.synthetic import SyntheticGenerator
 
 
@@ -39,13 +39,11 @@ def test_a_report_tells_model_seed_settings_and_versions():
     assert Variations().analyze(model, AnalysisContext()).provenance["other blocks per bucket"] == 10
 
 
-def test_the_built_in_analyzers_are_offered_by_name():
-    entries = {entry.name: entry.factory for entry in rpganify_analyzers()}
-    assert entries == {
-        "variations": "rpganify.analysis.variations:Variations",
-        "diversity": "rpganify.analysis.diversity:Diversity",
-    }
-    assert (Variations().name, Diversity().name) == ("variations", "diversity")
+def test_the_built_in_analyzers_are_offered_by_the_names_that_they_have():
+    entries = {entry.name: entry for entry in rpganify_analyzers()}
+    assert {"variations", "diversity", "responsibility"} <= set(entries)
+    for name, entry in entries.items():
+        assert resolve(entry.factory)().name == name
 
 
 def test_listing_the_analyzers_imports_neither_torch_nor_matplotlib():
