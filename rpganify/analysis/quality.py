@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import nn
 
 from rpganify.analysis.analyzer import AnalysisContext
@@ -41,6 +43,11 @@ class Quality:
             )
         self.num_draws = num_draws
 
+    def num_images(self, model: nn.Module, context: AnalysisContext) -> int:
+        """About how many images are made or described."""
+        num_generators = 1 if context.twin is None else 2
+        return (num_generators * self.num_draws + 2) * context.num_images
+
     def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
         """Fréchet and kernel distance, class score, precision and recall, of the model and of the context's twin.
 
@@ -72,9 +79,19 @@ class Quality:
 
 
 def _described(model: nn.Module) -> dict[str, JsonValue]:
-    """What a comparison groups trainings by: how many blocks each bucket has, and which weights."""
+    """What a comparison groups trainings by: the generator, and how many blocks each bucket has; and which weights."""
     plan = getattr(model, "plan", None)
     return {
+        "generator": _generator_name(model),
         "num_blocks": None if plan is None else list(plan.num_blocks),
         "sha256": model_sha256(model),
     }
+
+
+def _generator_name(model: nn.Module) -> str:
+    """Class and size of the plain generator: converted and standard ones of one architecture have the same."""
+    blueprint = getattr(model, "blueprint", None)
+    if blueprint is None:
+        return type(model).__name__
+    sizes = [math.prod(tensor.shape) for tensor in blueprint.tensors.values() if tensor.role == "parameter"]
+    return f"{blueprint.name} of {sum(sizes):,} parameters".replace(",", "\N{NARROW NO-BREAK SPACE}")

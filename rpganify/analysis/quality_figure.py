@@ -22,6 +22,9 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 )
 
 
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A precision–recall curve to draw.
@@ -43,10 +46,12 @@ class Level:
     """Trainings of one setting on the chart against the number of blocks.
 
     Args:
+        generator: whose trainings are joined by a line.
         num_blocks: where it stands on the axis; None for a standard generator, which is a line across.
         values: one per training.
     """
 
+    generator: str
     num_blocks: float | None
     values: tuple[float, ...]
 
@@ -89,54 +94,69 @@ def draw_levels(levels: Sequence[Level], title: str, real: float | None) -> Draw
     Args:
         levels: settings; those with blocks get a place on the axis, those without a line across.
         title: of the measure.
-        real: its value for real images among themselves, the lowest that can be hoped for; None leaves it out.
+        real: its value for real images among themselves, the best that can be hoped for; None leaves it out.
     """
-    drawing = new_drawing(5.6, 3.9)
+    generators = list(dict.fromkeys(level.generator for level in levels))
+    drawing = new_drawing(5.6, 3.6 + 0.2 * len(levels))
     axes = drawing.add_subplot()
     plain_axes(axes)
-    placed = sorted(
-        (level for level in levels if level.num_blocks is not None), key=lambda level: level.num_blocks or 0
-    )
-    x = [float(level.num_blocks or 0) for level in placed]
-    means = [float(np.mean(level.values)) for level in placed]
-    stds = [float(np.std(level.values, ddof=1)) if len(level.values) > 1 else 0.0 for level in placed]
-    for place, level in zip(x, placed, strict=True):
-        if len(level.values) > 1:
-            axes.plot([place] * len(level.values), level.values, "o", color=MUTED, markersize=3, zorder=4)
-    is_spread = any(len(level.values) > 1 for level in placed)
-    axes.errorbar(
-        x,
-        means,
-        yerr=stds if is_spread else None,
-        color=COLOURS[0],
-        marker="o",
-        markersize=6,
-        linewidth=1.6,
-        capsize=4,
-        label="random path generators: mean ± std of the trainings" if is_spread else "random path generators",
-        zorder=3,
-    )
-    for level in levels:
-        if level.num_blocks is None:
-            mean = float(np.mean(level.values))
-            label = "standard generator" + (f", mean of {len(level.values)} trainings" * (len(level.values) > 1))
-            axes.axhline(mean, color=COLOURS[5], linewidth=1.4, linestyle=(0, (5, 2)), label=label)
-            if len(level.values) > 1:
-                axes.axhspan(min(level.values), max(level.values), color=COLOURS[5], alpha=0.12, linewidth=0)
+    for number, generator in enumerate(generators):
+        here = [level for level in levels if level.generator == generator]
+        name = "" if len(generators) == 1 else f" ({shorten(generator, 36)})"
+        _draw_series(axes, [level for level in here if level.num_blocks is not None], number, name)
+        for level in here:
+            if level.num_blocks is None:
+                _draw_standard(axes, level, number, name)
     if real is not None:
         axes.axhline(real, color=MUTED, linewidth=1.0, linestyle=(0, (1, 2)), label="real images among themselves")
-    if len(set(x)) > 1 and max(x) / min(x) >= 4:
+    x = sorted({level.num_blocks for level in levels if level.num_blocks is not None})
+    if x[-1] >= 4 * x[0]:
         axes.set_xscale("log")
-    axes.set_xticks(sorted(set(x)), [f"{place:.3g}" for place in sorted(set(x))])
+    axes.set_xticks(x, [f"{place:.3g}" for place in x])
     axes.minorticks_off()
-    if len(set(x)) == 1:
+    if len(x) == 1:
         axes.set_xlim(x[0] - 1, x[0] + 1)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]) if (real or 0) < 0 else 0)
     axes.set_xlabel("blocks per bucket", fontsize=9, color=INK)
-    axes.set_ylabel(shorten(title, 44), fontsize=9, color=INK, parse_math=False)
+    axes.set_ylabel(shorten(title, 48), fontsize=9, color=INK, parse_math=False)
     _legend(axes)
     drawing.tight_layout(pad=1.0)
     return drawing
+
+
+def _draw_series(axes: Axes, levels: Sequence[Level], number: int, name: str) -> None:
+    """The settings of one generator that have blocks, joined by a line."""
+    placed = sorted((level.num_blocks or 0.0, level.values) for level in levels)
+    if not placed:
+        return
+    is_spread = any(len(values) > 1 for _, values in placed)
+    stds = [float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for _, values in placed]
+    axes.errorbar(
+        [place for place, _ in placed],
+        [float(np.mean(values)) for _, values in placed],
+        yerr=stds if is_spread else None,
+        color=COLOURS[number % len(COLOURS)],
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=6,
+        linewidth=1.6,
+        capsize=4,
+        label="random path generators" + (", mean ± std of the trainings" if is_spread else "") + name,
+        zorder=3,
+    )
+    for place, values in placed:
+        if len(values) > 1:
+            axes.plot([place] * len(values), values, "o", color=INK, markersize=2.5, zorder=4)
+
+
+def _draw_standard(axes: Axes, level: Level, number: int, name: str) -> None:
+    """A line across at the mean of a standard generator, and a band from its best training to its worst."""
+    label = "standard generator" + (
+        f", mean and range of {len(level.values)} trainings" if len(level.values) > 1 else ""
+    )
+    colour = COLOURS[(number + 5) % len(COLOURS)]
+    axes.axhline(float(np.mean(level.values)), color=colour, linewidth=1.4, linestyle=(0, (5, 2)), label=label + name)
+    if len(level.values) > 1:
+        axes.axhspan(min(level.values), max(level.values), color=colour, alpha=0.12, linewidth=0)
 
 
 def _legend(axes: Axes) -> None:

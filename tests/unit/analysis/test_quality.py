@@ -101,9 +101,10 @@ def test_a_twin_is_measured_beside_the_model(model: nn.Module):
     headings = [column.heading for column in report.table("measures").columns]
     expected = ["measure", "better", "this model", "this model std", "standard twin", "standard twin std"]
     assert headings == [*expected, "other real images", "± over"]
+    name = "Sequential of 336 parameters"
     assert report.provenance["models"] == {
-        "model": {"num_blocks": [60], "sha256": model_sha256(model)},
-        "twin": {"num_blocks": None, "sha256": model_sha256(twin)},
+        "model": {"generator": name, "num_blocks": [60], "sha256": model_sha256(model)},
+        "twin": {"generator": name, "num_blocks": None, "sha256": model_sha256(twin)},
     }
     assert "standard twin:" in report.summary and "other real images:" in report.summary
 
