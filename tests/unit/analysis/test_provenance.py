@@ -4,6 +4,7 @@ import sys
 import torch
 
 from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.diversity import Diversity
 from rpganify.analysis.plugin import rpganify_analyzers
 from rpganify.analysis.provenance import model_sha256
 from rpganify.analysis.variations import Variations
