@@ -70,12 +70,12 @@ def draw_variations(path: str, base: Tensor, rows: Sequence[VariationRow]) -> Dr
     axes.set_ylim(total_height, 0)
     axes.axis("off")
 
-    _picture(axes, base, left, MARGIN, width, height, frame=INK)
-    _text(axes, MARGIN, MARGIN + 24, "Path", 11, INK, weight="bold")
-    _text(axes, MARGIN, MARGIN + 60, *_fitting(path), INK)
-    _text(axes, beside, MARGIN + 24, "One path, one bucket changed at a time", 11, INK, weight="bold")
-    _text(axes, beside, MARGIN + 60, "Each row: other blocks of that bucket, all others frozen.", 9, MUTED)
-    _text(axes, beside, MARGIN + 90, "Below each picture: its block's number.", 9, MUTED)
+    place_picture(axes, base, left, MARGIN, width, height, frame=INK)
+    place_text(axes, MARGIN, MARGIN + 24, "Path", 11, INK, weight="bold")
+    place_text(axes, MARGIN, MARGIN + 60, *_fitting(path), INK)
+    place_text(axes, beside, MARGIN + 24, "One path, one bucket changed at a time", 11, INK, weight="bold")
+    place_text(axes, beside, MARGIN + 60, "Each row: other blocks of that bucket, all others frozen.", 9, MUTED)
+    place_text(axes, beside, MARGIN + 90, "Below each picture: its block's number.", 9, MUTED)
     _rule(axes, first_row - ROW_GAP - 4, total_width)
 
     for index, row in enumerate(rows):
@@ -83,10 +83,10 @@ def draw_variations(path: str, base: Tensor, rows: Sequence[VariationRow]) -> Dr
         _label(axes, row, top, height)
         for column, (block, image) in enumerate(zip(row.blocks, row.images, strict=True)):
             x = left + column * (width + GAP)
-            _picture(axes, image, x, top, width, height)
-            _text(axes, x + width / 2, top + height + NUMBER_HEIGHT / 2 + 2, str(block), 7, MUTED, align="center")
+            place_picture(axes, image, x, top, width, height)
+            place_text(axes, x + width / 2, top + height + NUMBER_HEIGHT / 2 + 2, str(block), 7, MUTED, align="center")
         if not row.blocks:
-            _text(axes, left, top + height / 2, "one block: nothing to vary", 9, MUTED)
+            place_text(axes, left, top + height / 2, "one block: nothing to vary", 9, MUTED)
     return drawing
 
 
@@ -97,7 +97,10 @@ def cell_size(image_height: int, image_width: int) -> tuple[int, int]:
     return max(1, round(image_height * factor)), max(1, round(image_width * factor))
 
 
-def _picture(axes: Axes, image: Tensor, x: float, y: float, width: int, height: int, frame: str | None = None) -> None:
+def place_picture(
+    axes: Axes, image: Tensor, x: float, y: float, width: int, height: int, frame: str | None = None
+) -> None:
+    """Puts an image, uint8 `(C, H, W)`, on axes that are laid out in pixels; a frame in that colour goes around it."""
     pixels = image.permute(1, 2, 0).numpy()
     is_grey = pixels.shape[2] == 1
     is_enlarged = height >= pixels.shape[0] and width >= pixels.shape[1]
@@ -118,9 +121,9 @@ def _picture(axes: Axes, image: Tensor, x: float, y: float, width: int, height: 
 def _label(axes: Axes, row: VariationRow, top: float, height: float) -> None:
     middle = top + height / 2
     blocks = "1 block" if row.num_blocks == 1 else f"{row.num_blocks} blocks"
-    _text(axes, MARGIN, middle - 36, f"Bucket {row.number}", 11, INK, weight="bold")
-    _text(axes, MARGIN, middle, *_fitting(row.name), INK)
-    _text(axes, MARGIN, middle + 34, f"{blocks}, path: {row.base_block}", 8.5, MUTED)
+    place_text(axes, MARGIN, middle - 36, f"Bucket {row.number}", 11, INK, weight="bold")
+    place_text(axes, MARGIN, middle, *_fitting(row.name), INK)
+    place_text(axes, MARGIN, middle + 34, f"{blocks}, path: {row.base_block}", 8.5, MUTED)
 
 
 def _fitting(text: str) -> tuple[str, float]:
@@ -128,9 +131,10 @@ def _fitting(text: str) -> tuple[str, float]:
     return (text, 10) if len(text) <= 16 else (shorten(text, 24), 7.5)
 
 
-def _text(
+def place_text(
     axes: Axes, x: float, y: float, text: str, size: float, colour: str, align: str = "left", weight: str = "normal"
 ) -> None:
+    """Puts a line of text on axes that are laid out in pixels, its middle at the height `y`."""
     # parse_math: a bucket may be called by any name, and "$" in it is no formula.
     axes.text(
         x, y, text, fontsize=size, color=colour, ha=align, va="center", weight=weight, parse_math=False, clip_on=False
