@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.models.initialization import dcgan_normal
+from rpganify.models.label_heads import Conditioning, Judgement, judged, label_head
 from rpganify.models.spectral import with_spectral_norm
 from rpganify.models.widths import halving
 
@@ -60,10 +61,14 @@ class DCGANDiscriminator(nn.Module):
     Args:
         image_shape: `(C, H, W)`.
         widths: channels after each convolution.
+        num_classes, conditioning: of its `label_heads.label_head`.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, image_shape: tuple[int, int, int], widths: tuple[int, ...], num_classes: int, conditioning: str
+    ) -> None:
         super().__init__()
+        self.num_classes = num_classes
         in_channels, height, width = image_shape
         layers: list[nn.Module] = []
         for out_channels in widths:
@@ -71,12 +76,14 @@ class DCGANDiscriminator(nn.Module):
             in_channels, height, width = out_channels, height // 2, width // 2
         self.convolutions = nn.Sequential(*layers)
         self.linear = nn.Linear(in_channels * height * width, 1)
+        self.label_head = label_head(in_channels * height * width, num_classes, conditioning)
         self.apply(dcgan_normal)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images `(N, C, H, W)` in [-1, 1] -> scores `(N,)`."""
-        scores: Tensor = self.linear(self.convolutions(images).flatten(1))
-        return scores.squeeze(1)
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
+        """Images `(N, C, H, W)` in [-1, 1], int64 labels `(N,)` -> scores `(N,)`; see `label_heads.judged`."""
+        h = self.convolutions(images).flatten(1)  # (N, widths[-1] * h * w)
+        scores: Tensor = self.linear(h)
+        return judged(self.label_head, scores.squeeze(1), h, labels)
 
 
 def dcgan32(*, latent_dim: int = 128, channels: int = 256, image_channels: int = 3) -> DCGANGenerator:
@@ -90,16 +97,24 @@ def dcgan64(*, latent_dim: int = 128, channels: int = 512, image_channels: int =
 
 
 def dcgan_discriminator(
-    *, image_shape: tuple[int, int, int], spectral_norm: bool, channels: int | None = None
+    *,
+    image_shape: tuple[int, int, int],
+    spectral_norm: bool,
+    channels: int | None = None,
+    num_classes: int = 0,
+    conditioning: Conditioning = "projection",
 ) -> nn.Module:
     """A DCGAN discriminator for images of that shape.
 
     Args:
         image_shape: `(C, H, W)`; height and width each at least 8, need not be equal.
-        spectral_norm: on every convolution and on the linear layer.
+        spectral_norm: on every convolution, linear layer and embedding.
         channels: width of the last convolution; 64 for 8 pixels, twice that for each doubling, at most 512.
+        num_classes: judge images by labels in [0, num_classes) too; 0 for no labels.
+        conditioning: how, "projection" or "auxiliary" (a classifier beside the scores).
     Raises:
-        ValueError: the image is too small, or `channels` cannot be halved as often as the layout needs.
+        ValueError: the image is too small, `channels` cannot be halved as often as the layout needs, or there is no such
+            number of classes or conditioning.
     """
     size = min(image_shape[1:])
     if size < _MIN_SIZE:
@@ -111,7 +126,7 @@ def dcgan_discriminator(
     num_doublings = min(num_convolutions - 1, 3)
     growing = halving(64 * 2**num_doublings if channels is None else channels, num_doublings)[::-1]
     widths = growing + growing[-1:] * (num_convolutions - len(growing))
-    module = DCGANDiscriminator(image_shape, widths)
+    module = DCGANDiscriminator(image_shape, widths, num_classes, conditioning)
     return with_spectral_norm(module) if spectral_norm else module
 
 

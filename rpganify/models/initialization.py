@@ -23,12 +23,17 @@ def xavier(layer: Layer, before_relu: bool = False) -> Layer:
 
 
 def dcgan_normal(module: nn.Module) -> None:
-    """N(0, 0.02) for convolutions and linear layers, N(1, 0.02) for norm scales, zero for biases; for `Module.apply`.
+    """N(0, 0.02) for convolutions, linear layers and embeddings, N(1, 0.02) for norm scales, zero for biases.
+
+    For `Module.apply`.
 
     Source: Radford et al., "Unsupervised representation learning with DCGAN", 2016, section 4.
     """
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
         nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        return
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
     else:

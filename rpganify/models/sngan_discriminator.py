@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rpganify.models.initialization import xavier
+from rpganify.models.label_heads import Conditioning, Judgement, judged, label_head
 from rpganify.models.spectral import with_spectral_norm
 from rpganify.models.widths import halving
 
@@ -54,10 +55,14 @@ class SNGANDiscriminator(nn.Module):
         image_channels: channels of the images.
         widths: channels after each block.
         num_halvings: how many blocks, from the first on, halve height and width.
+        num_classes, conditioning: of its `label_heads.label_head`.
     """
 
-    def __init__(self, image_channels: int, widths: tuple[int, ...], num_halvings: int) -> None:
+    def __init__(
+        self, image_channels: int, widths: tuple[int, ...], num_halvings: int, num_classes: int, conditioning: str
+    ) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.blocks = nn.Sequential(
             *(
                 DiscriminatorBlock(in_channels, out_channels, is_first=i == 0, is_halving=i < num_halvings)
@@ -65,25 +70,34 @@ class SNGANDiscriminator(nn.Module):
             )
         )
         self.linear = xavier(nn.Linear(widths[-1], 1))
+        self.label_head = label_head(widths[-1], num_classes, conditioning)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images `(N, C, H, W)` in [-1, 1] -> scores `(N,)`."""
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Judgement:
+        """Images `(N, C, H, W)` in [-1, 1], int64 labels `(N,)` -> scores `(N,)`; see `label_heads.judged`."""
         h = torch.relu(self.blocks(images)).sum(dim=(2, 3))  # (N, widths[-1])
         scores: Tensor = self.linear(h)
-        return scores.squeeze(1)
+        return judged(self.label_head, scores.squeeze(1), h, labels)
 
 
 def sngan_discriminator(
-    *, image_shape: tuple[int, int, int], spectral_norm: bool, channels: int | None = None
+    *,
+    image_shape: tuple[int, int, int],
+    spectral_norm: bool,
+    channels: int | None = None,
+    num_classes: int = 0,
+    conditioning: Conditioning = "projection",
 ) -> nn.Module:
     """An SN-ResNet discriminator for images of that shape.
 
     Args:
         image_shape: `(C, H, W)`; height and width each at least 8, need not be equal.
-        spectral_norm: on every convolution and on the linear layer.
+        spectral_norm: on every convolution, linear layer and embedding.
         channels: width of the widest block; 128 below 48 pixels, 512 below 64, else 1024.
+        num_classes: judge images by labels in [0, num_classes) too; 0 for no labels.
+        conditioning: how, "projection" or "auxiliary" (a classifier beside the scores).
     Raises:
-        ValueError: the image is too small, or `channels` cannot be halved as often as the layout needs.
+        ValueError: the image is too small, `channels` cannot be halved as often as the layout needs, or there is no such
+            number of classes or conditioning.
     """
     image_channels, height, width = image_shape
     size = min(height, width)
@@ -93,7 +107,7 @@ def sngan_discriminator(
             "the least. Take the discriminator 'mlp'."
         )
     widths, num_halvings = _layout(size, channels)
-    module = SNGANDiscriminator(image_channels, widths, num_halvings)
+    module = SNGANDiscriminator(image_channels, widths, num_halvings, num_classes, conditioning)
     return with_spectral_norm(module) if spectral_norm else module
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from fnmatch import fnmatchcase
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import rpganify
 from rpganify.entries import Architecture
+from rpganify.models.conditional_norm import ConditionalBatchNorm
 from rpganify.models.dcgan import dcgan32, dcgan64
 from rpganify.models.mlp import mlp28
 from rpganify.models.sngan_generator import GeneratorBlock, sngan32, sngan48, sngan64, sngan128
@@ -26,6 +29,9 @@ SMALL: dict[str, tuple[dict[str, int], tuple[int, int, int]]] = {
     "dcgan64": ({"channels": 16}, (3, 64, 64)),
     "mlp28": ({"channels": 8}, (1, 28, 28)),
 }
+
+
+CONDITIONAL = ("sngan32", "sngan48", "sngan64", "sngan128", "mlp28")
 
 
 def small(name: str, **options: int) -> nn.Module:
@@ -97,6 +103,78 @@ def test_the_natural_buckets_follow_the_order_of_the_network(name: str) -> None:
     architecture = Registry().get(Architecture, name)
     children = [key for key, _ in small(name).named_children()]
     assert [child for child in children if child in architecture.buckets] == list(architecture.buckets)
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_with_classes_the_label_changes_its_sample_s_image_and_no_other(name: str) -> None:
+    module = small(name, num_classes=3).eval()
+    apart(module)
+    z, labels = latents(1).expand(3, -1), torch.tensor([0, 2, 2])
+    one, two, three = module(z, labels)
+    assert one.shape == SMALL[name][1]
+    assert not torch.allclose(one, two) and torch.equal(two, three)
+
+
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_with_classes_every_parameter_receives_a_gradient(name: str) -> None:
+    module = small(name, num_classes=3)
+    apart(module)
+    images = module(latents(6), torch.tensor([0, 1, 2, 0, 1, 2]))
+    (images * torch.linspace(-1, 1, images.numel()).view_as(images)).sum().backward()
+    for parameter_name, parameter in module.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, parameter_name
+
+
+@pytest.mark.parametrize("norm", ["shared", "per-block"])
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_a_conditional_generator_converts_in_its_natural_buckets_and_each_path_obeys_its_label(
+    name: str, norm: Literal["shared", "per-block"]
+) -> None:
+    module = small(name, num_classes=3)
+    apart(module)
+    buckets = list(Registry().get(Architecture, name).buckets)
+    model = rpganify.wrap(module, buckets=buckets, blocks=2, norm=norm).eval()
+    assert [(condition.name, condition.shape) for condition in model.conditions] == [("labels", ())]
+    layers = {layer.name for layer in model.blueprint.layers if layer.kind in ("ConditionalBatchNorm", "Embedding")}
+    assert layers
+    is_shared = norm == "shared" or name == "mlp28"  # the embedding of labels belongs to no stage of the paper's
+    assert layers <= set(model.plan.shared) if is_shared else not layers & set(model.plan.shared)
+    paths, labels = model.paths.sample(3), torch.tensor([2, 0, 2])
+    images = model(paths, labels=labels)
+    for path, label, image in zip(paths, labels, images, strict=True):
+        plain = rpganify.extract(model, path).eval()
+        # float32, another batch size; an untrained network of up to six stages amplifies rounding.
+        assert torch.allclose(plain(model.Z, label[None])[0], image, atol=1e-4)
+
+
+def apart(module: nn.Module) -> None:
+    """Gives the classes of conditional norms, which start alike, scales and shifts of their own."""
+    for part in module.modules():
+        if isinstance(part, ConditionalBatchNorm):
+            nn.init.normal_(part.weight, 1.0, 0.5)
+            nn.init.normal_(part.bias, 0.0, 0.5)
+
+
+def test_a_conditional_norm_is_a_batch_norm_with_its_class_s_own_scale_and_shift() -> None:
+    layer, x, labels = ConditionalBatchNorm(4, 3), torch.randn(5, 4, 2, 2), torch.tensor([0, 2, 1, 1, 0])
+    assert torch.equal(layer(x, labels), nn.BatchNorm2d(4, affine=False)(x))  # all classes start alike
+    apart(layer)
+    normed = nn.BatchNorm2d(4, affine=False)(x)  # over all samples, whatever their class
+    for sample, label in enumerate(labels):
+        expected = normed[sample] * layer.weight[label][:, None, None] + layer.bias[label][:, None, None]
+        assert torch.allclose(layer(x, labels)[sample], expected, atol=1e-6)  # float32
+
+
+def test_a_generator_without_classes_is_what_it_was() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        plain = mlp28(channels=8)
+        torch.manual_seed(0)
+        layers = [nn.Linear(a, b) for a, b in itertools.pairwise((128, 8, 16, 32, 64, 784))]
+    h = latents(2)
+    for layer in layers[:-1]:
+        h = torch.relu(layer(h))
+    assert torch.equal(plain(latents(2)), torch.tanh(layers[-1](h)).view(2, 1, 28, 28))
 
 
 def conv(size: int, in_channels: int, out_channels: int) -> int:
@@ -198,3 +276,9 @@ def test_a_width_that_cannot_be_halved_is_refused_with_one_that_can(
 def test_sizes_below_one_are_refused(factory: type[nn.Module]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         factory(latent_dim=0)
+
+
+@pytest.mark.parametrize("factory", [sngan32, mlp28])
+def test_a_negative_number_of_classes_is_refused(factory: type[nn.Module]) -> None:
+    with pytest.raises(ValueError, match=r"num_classes at least 0, got .*-1\."):
+        factory(num_classes=-1)
