@@ -77,7 +77,9 @@ class LossEntry:
 class DiscriminatorEntry:
     """A discriminator: `factory(image_shape=(C, H, W), spectral_norm=bool, **options)` -> `nn.Module`.
 
-    The module maps images `(N, C, H, W)` in [-1, 1] to scores `(N,)`; the options are `--discriminator-arg` values.
+    The module maps images `(N, C, H, W)` in [-1, 1] to scores `(N,)`; the options are `--discriminator-arg` values. One that
+    judges labels as well has an attribute `num_classes` above 0 (by custom from an option of that name) and is called with
+    images and int64 labels `(N,)`; it gives scores, or `scores, logits` with class logits `(N, num_classes)`.
     """
 
     name: str

@@ -35,11 +35,13 @@ def check_discriminator(
     - the same seed gives the same weights, and `spectral_norm=True` others than `spectral_norm=False`;
     - scores are finite floats, `(N,)` or `(N, 1)`, for one image and for several, and not confined to [-1, 1];
     - gradients, finite ones, reach every image and every parameter;
-    - in eval mode a batch's scores are those of its images one by one.
+    - in eval mode a batch's scores are those of its images one by one;
+    - one with classes, which an attribute `num_classes` above 0 says, is called as `discriminator(images, labels)`, and
+      another label changes the score, or one logit per class, `(N, num_classes)`, comes beside it.
 
     Args:
         factory: as in `DiscriminatorEntry`: a callable or `"package.module:attribute"`.
-        options: further keywords for it, such as a small width.
+        options: further keywords for it, such as a small width, or a number of classes.
         image_shapes: `(C, H, W)` of the images to try.
         mixes_samples: it is meant to compare the images of a batch, as a minibatch standard deviation does; the last
             law is left out.
@@ -112,6 +114,7 @@ def _check_shape(
         _check_gradients(variant, module, images)
         _check_samples(variant, module.eval(), images, mixes_samples)
         _check_unbounded(variant, module, images)
+        _check_labels(variant, module, images)
     return True
 
 
@@ -161,12 +164,28 @@ def _doubled(module: nn.Module) -> nn.Module:
     return copied
 
 
-def _scores(subject: str, module: nn.Module, images: Tensor) -> Tensor:
-    """Scores `(N,)`, checked for shape, type and finiteness."""
+def _num_classes(module: nn.Module) -> int:
+    return int(getattr(module, "num_classes", 0) or 0)
+
+
+def _judgement(module: nn.Module, images: Tensor, label: int | None = None) -> Any:
+    """What it gives for images, all of one label if it has classes: the last one, unless another is named."""
+    num_classes = _num_classes(module)
+    if not num_classes:
+        return module(images)
+    return module(images, torch.full((len(images),), num_classes - 1 if label is None else label))
+
+
+def _scores_and_logits(
+    subject: str, module: nn.Module, images: Tensor, label: int | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Scores `(N,)`, and class logits where there are any, checked for shape, type and finiteness."""
     refused = "Refuse a size that the layers do not fit where the factory is called, by a ValueError."
-    with working(subject, expected=f"scores of images {tuple(images.shape)}", repair=refused):
-        scores = module(images)
-    num_images = len(images)
+    num_classes, num_images = _num_classes(module), len(images)
+    labelled = f" and labels of {num_classes} classes" if num_classes else ""
+    with working(subject, expected=f"scores of images {tuple(images.shape)}{labelled}", repair=refused):
+        outcome = _judgement(module, images, label)
+    scores, logits = outcome if num_classes and isinstance(outcome, tuple) and len(outcome) == 2 else (outcome, None)
     require(
         isinstance(scores, Tensor) and scores.shape in ((num_images,), (num_images, 1)) and scores.is_floating_point(),
         subject,
@@ -181,13 +200,25 @@ def _scores(subject: str, module: nn.Module, images: Tensor) -> Tensor:
         found=scores.flatten().tolist(),
         repair="Scale the initial weights to the layers' widths.",
     )
+    require(
+        logits is None or (isinstance(logits, Tensor) and logits.shape == (num_images, num_classes)),
+        subject,
+        expected=f"one logit per class beside the scores, ({num_images}, {num_classes})",
+        found=shown(logits),
+        repair="Give `scores, logits`; a discriminator that adds the label to its scores gives these alone.",
+    )
     flat: Tensor = scores.flatten()
-    return flat
+    return flat, logits
+
+
+def _scores(subject: str, module: nn.Module, images: Tensor) -> Tensor:
+    """The scores alone, `(N,)`."""
+    return _scores_and_logits(subject, module, images)[0]
 
 
 def _check_gradients(subject: str, module: nn.Module, images: Tensor) -> None:
     images = images.clone().requires_grad_()
-    scores = _scores(subject, module.train(), images)
+    scores, logits = _scores_and_logits(subject, module.train(), images)
     trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     require(
         scores.requires_grad and bool(trained),
@@ -196,7 +227,8 @@ def _check_gradients(subject: str, module: nn.Module, images: Tensor) -> None:
         found="scores without a gradient" if trained else "no trainable parameter",
         repair="Leave out `.detach()`, `torch.no_grad()` and rounding in forward, and give it something to train.",
     )
-    found = torch.autograd.grad(scores.sum(), [images, *trained.values()], allow_unused=True)
+    total = scores.sum() if logits is None else scores.sum() + logits.square().sum()
+    found = torch.autograd.grad(total, [images, *trained.values()], allow_unused=True)
     for image, gradient in enumerate(torch.zeros_like(images) if found[0] is None else found[0]):
         require(
             is_finite(gradient) and bool(gradient.any()),
@@ -242,11 +274,29 @@ def _check_unbounded(subject: str, module: nn.Module, images: Tensor) -> None:
             for parameter in moved.parameters():
                 if parameter.dim() <= 1:
                     parameter.add_(torch.randn(parameter.shape, generator=draws), alpha=size)
-            largest = max(largest, float(moved(size * images).abs().max()))
+            outcome = _judgement(moved, size * images)
+            scores = outcome[0] if isinstance(outcome, tuple) else outcome
+            largest = max(largest, float(scores.abs().max()))
     require(
         largest > 1 + 1e-3,
         subject,
         expected="scores that are unbounded",
         found=f"at most {largest:.4g} for images and biases of any size",
         repair="Leave out the sigmoid or tanh at the end; the losses here take raw scores.",
+    )
+
+
+def _check_labels(subject: str, module: nn.Module, images: Tensor) -> None:
+    """A discriminator with classes lets the label count."""
+    if _num_classes(module) < 2:
+        return
+    with torch.no_grad():
+        (scores, logits), (others, _) = (_scores_and_logits(subject, module, images, label) for label in (0, 1))
+    require(
+        logits is not None or not torch.equal(scores, others),
+        subject,
+        expected="another label to give other scores, or class logits beside the scores",
+        found="the same scores for the labels 0 and 1",
+        repair="Add the inner product of the features and the label's embedding to the scores; or return "
+        "`scores, logits`; or leave `num_classes` at 0.",
     )

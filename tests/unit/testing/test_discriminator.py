@@ -28,6 +28,13 @@ def test_every_built_in_discriminator_passes(entry):
     check_discriminator(entry.factory, options={"channels": 16})
 
 
+@pytest.mark.parametrize("conditioning", ["projection", "auxiliary"])
+@pytest.mark.parametrize("entry", Registry().all(DiscriminatorEntry).values(), ids=lambda entry: entry.name)
+def test_every_built_in_discriminator_passes_with_classes_too(entry, conditioning):
+    options = {"channels": 16, "num_classes": 3, "conditioning": conditioning}
+    check_discriminator(entry.factory, options=options, image_shapes=[SHAPE])
+
+
 def test_a_strangers_correct_discriminator_passes_on_pictures_and_on_sound():
     check_discriminator(linear)
     check_discriminator(linear, image_shapes=[(1, 32)])
@@ -112,6 +119,49 @@ def made_of_other_chance(*, image_shape, spectral_norm):
     return module
 
 
+class WithClasses(nn.Module):
+    """Says that it has three classes, and gives what `give` makes of scores and labels."""
+
+    num_classes = 3
+
+    def __init__(self, scored, give):
+        super().__init__()
+        self.scored, self.give = scored, give
+
+    def forward(self, images, labels):
+        return self.give(self.scored(images), labels)
+
+
+def with_classes(give):
+    return lambda image_shape, spectral_norm: WithClasses(
+        linear(image_shape=image_shape, spectral_norm=spectral_norm), give
+    )
+
+
+def ignores_its_labels(*, image_shape, spectral_norm):
+    return with_classes(lambda scores, labels: scores)(image_shape, spectral_norm)
+
+
+def gives_too_few_logits(*, image_shape, spectral_norm):
+    return with_classes(lambda scores, labels: (scores, scores.expand(-1, 2)))(image_shape, spectral_norm)
+
+
+def gives_three_things(*, image_shape, spectral_norm):
+    return with_classes(lambda scores, labels: (scores, labels, labels))(image_shape, spectral_norm)
+
+
+def takes_no_labels(*, image_shape, spectral_norm):
+    module = linear(image_shape=image_shape, spectral_norm=spectral_norm)
+    module.num_classes = 3
+    return module
+
+
+def forgets_its_classifier(*, image_shape, spectral_norm):
+    module = with_classes(lambda scores, labels: (scores, scores.detach().expand(-1, 3)))(image_shape, spectral_norm)
+    module.classifier = nn.Linear(4, 3)
+    return module
+
+
 @pytest.mark.parametrize(
     ("factory", "sentence"),
     [
@@ -139,6 +189,11 @@ def made_of_other_chance(*, image_shape, spectral_norm):
             made_of_other_chance,
             r"expected the same scores .* built again under the same seed; got others\. Draw initial",
         ),
+        (ignores_its_labels, r"expected another label to give other scores, or class logits.*leave `num_classes` at 0"),
+        (gives_too_few_logits, r"expected one logit per class beside the scores, \(3, 3\); got float32 \(3, 2\)"),
+        (gives_three_things, r"expected one score per image.*got a tuple"),
+        (takes_no_labels, r"expected scores of images \(3, 1, 8, 8\) and labels of 3 classes; got TypeError"),
+        (forgets_its_classifier, r"expected a finite gradient in the parameter 'classifier\.weight'; got none"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
