@@ -14,12 +14,13 @@ from rpganify.cli.bench import bench
 from rpganify.cli.boundary import bounded
 from rpganify.cli.completion import complete_switch
 from rpganify.cli.convert import convert
+from rpganify.cli.explore import explore
 from rpganify.cli.export import export
 from rpganify.cli.inspect import inspect
 from rpganify.cli.sample import sample
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, analyze, export, bench)
+COMMANDS = (inspect, convert, train, sample, explore, analyze, export, bench)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

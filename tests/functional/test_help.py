@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-COMMANDS = ["inspect", "convert", "train", "sample", "analyze", "export", "bench", "plugins"]
+COMMANDS = ["inspect", "convert", "train", "sample", "explore", "analyze", "export", "bench", "plugins"]
 
 # Importing torch alone takes over a second; what is quick must not do it.
 PROBE = """
