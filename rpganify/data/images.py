@@ -241,3 +241,24 @@ def to_float(values: Tensor) -> Tensor:
     raise DataError(
         f"A data set gives uint8, int16 or float32 values, not {values.dtype}; convert them where it is read."
     )
+
+
+def read_images(data: ImageData, indices: Tensor) -> Tensor:
+    """The images at int64 `(n,)` indices, as the data set gives them.
+
+    Raises:
+        DataError: an image is missing or damaged, or there are more, fewer or others than asked for.
+    """
+    try:
+        images = data.images(indices)
+    except OSError as error:
+        raise DataError(
+            f"{data.name} cannot be read: {error}. Check the disk that holds it, and start again."
+        ) from error
+    expected = (len(indices), *data.image_shape)
+    if tuple(images.shape) != expected:
+        raise DataError(
+            f"{data.name} gave {tuple(images.shape)} for {len(indices)} indices; it promises {expected}. Its `images` has "
+            "to return one sample of `image_shape` for each index."
+        )
+    return images

@@ -24,7 +24,7 @@ from rpganify.data.progress import tracked
 # Of larger sets so many headers are looked at, evenly spread: a million files would take minutes, at every start.
 MAX_HEADERS = 20_000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-_MAX_THREADS = 16
+_num_threads = min(16, os.cpu_count() or 1)
 
 
 class ImageFiles(Protocol):
@@ -172,7 +172,14 @@ def _common_shape(headers: Sequence[Header], num_images: int) -> tuple[tuple[int
 @cache
 def _decoders() -> ThreadPoolExecutor:
     """The threads of this process that read and decode images. Pillow lets others run while it decodes or resizes."""
-    return ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1), thread_name_prefix="decoder")
+    return ThreadPoolExecutor(_num_threads, thread_name_prefix="decoder")
+
+
+def decode_in_one_thread() -> None:
+    """From now on one image at a time is decoded by this process, as one of several that do so."""
+    global _num_threads
+    _num_threads = 1
+    _decoders.cache_clear()
 
 
 # A forked process has none of its parent's threads, and would wait for them for ever.

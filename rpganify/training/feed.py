@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 
 import torch
 from torch import Tensor
 
-from rpganify.data.images import ImageData, is_in_memory, to_float
+from rpganify.data.images import ImageData, is_in_memory, read_images, to_float
 from rpganify.errors import DataError
 from rpganify.training.order import DataOrder
+from rpganify.training.reading import Readers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +34,7 @@ class Feed:
 
     What a batch holds follows from the order and the position alone: it is the same with any number of workers, and after
     a training went back or was resumed. Images that lie in memory are copied when they are asked for, which no
-    worker would make faster.
+    worker would make faster; what workers are otherwise, `reading.Readers` says.
 
     Example:
         with Feed(data, DataOrder(len(data), seed=0), 64, num_workers=2) as feed:
@@ -73,11 +72,8 @@ class Feed:
         self._device = torch.device(device)
         self._labels = data.labels  # once: a selection gathers them anew each time
         self._ahead: deque[tuple[int, Tensor, Future[Tensor]]] = deque()
-        self._workers: ThreadPoolExecutor | None = None
-        self._num_ahead = 0
-        if num_workers and not is_in_memory(data):
-            self._workers = ThreadPoolExecutor(num_workers, thread_name_prefix="feed")
-            self._num_ahead = num_workers
+        self._num_ahead = num_workers
+        self._readers = Readers(data, num_workers) if num_workers and not is_in_memory(data) else None
 
     def batch(self, position: int) -> RealBatch:
         """Places `position` to `position + count` of the order, of which the own part.
@@ -85,8 +81,7 @@ class Feed:
         Raises:
             DataError: an image is missing or damaged, or the data set gives something else than it promised.
         """
-        indices, read = self._reading(position)
-        pixels = read()
+        indices, pixels = self._read(position)
         if self._device.type == "cuda":
             pixels = pixels.pin_memory()
         images = to_float(pixels.to(self._device, non_blocking=True))
@@ -94,13 +89,11 @@ class Feed:
         return RealBatch(images, labels)
 
     def close(self) -> None:
-        """End the workers; what is being read is finished and dropped. Later batches are read when they are asked for."""
-        for _, _, reading in self._ahead:
-            reading.cancel()
-        self._ahead.clear()
-        if self._workers is not None:
-            self._workers.shutdown(wait=True, cancel_futures=True)
-            self._workers = None
+        """End the workers; what is being read is dropped. Later batches are read when they are asked for."""
+        self._forget()
+        if self._readers is not None:
+            self._readers.close()
+            self._readers = None
 
     def __enter__(self) -> Feed:
         return self
@@ -110,40 +103,24 @@ class Feed:
     ) -> None:
         self.close()
 
-    def _reading(self, position: int) -> tuple[Tensor, Callable[[], Tensor]]:
-        """The indices of a batch, and what gives its pixels; the batches after it are begun."""
-        if self._workers is None:
-            indices = self._order.indices(position, self._count)[self._part]
-            return indices, partial(read_images, self._data, indices)
+    def _read(self, position: int) -> tuple[Tensor, Tensor]:
+        """The indices of a batch and its images as the data set gives them; the batches after it are begun."""
+        if self._readers is None:
+            indices = self._indices(position)
+            return indices, read_images(self._data, indices)
         if self._ahead and self._ahead[0][0] != position:  # the training went back, or skipped some
-            for _, _, reading in self._ahead:
-                reading.cancel()
-            self._ahead.clear()
+            self._forget()
         while len(self._ahead) <= self._num_ahead:
-            # The order itself is asked here only: it keeps one permutation, which threads would take from each other.
             start = position + self._count * len(self._ahead)
-            indices = self._order.indices(start, self._count)[self._part]
-            self._ahead.append((start, indices, self._workers.submit(read_images, self._data, indices)))
+            indices = self._indices(start)
+            self._ahead.append((start, indices, self._readers.begin(indices)))
         _, indices, reading = self._ahead.popleft()
-        return indices, reading.result
+        return indices, reading.result()
 
+    def _indices(self, position: int) -> Tensor:
+        return self._order.indices(position, self._count)[self._part]
 
-def read_images(data: ImageData, indices: Tensor) -> Tensor:
-    """The images at int64 `(n,)` indices, as the data set gives them.
-
-    Raises:
-        DataError: an image is missing or damaged, or there are more, fewer or others than asked for.
-    """
-    try:
-        images = data.images(indices)
-    except OSError as error:
-        raise DataError(
-            f"{data.name} cannot be read: {error}. Check the disk that holds it, and start again."
-        ) from error
-    expected = (len(indices), *data.image_shape)
-    if tuple(images.shape) != expected:
-        raise DataError(
-            f"{data.name} gave {tuple(images.shape)} for {len(indices)} indices; it promises {expected}. Its `images` has "
-            "to return one sample of `image_shape` for each index."
-        )
-    return images
+    def _forget(self) -> None:
+        for _, _, reading in self._ahead:
+            reading.cancel()
+        self._ahead.clear()

@@ -2,9 +2,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from rpganify.data.folder import open_folder
 from rpganify.data.images import MemoryImages, SelectedImages, to_float
 from rpganify.errors import DataError
 from rpganify.training.feed import Feed
@@ -12,7 +15,7 @@ from rpganify.training.order import DataOrder
 
 
 def feed_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("reader")]
 
 
 @dataclass(eq=False)
@@ -76,7 +79,7 @@ def test_workers_read_the_next_batches_before_they_are_asked_for():
     assert sorted(rows for _, rows in data.asked) == sorted(
         DataOrder(50, 0).indices(position, 4).tolist() for position in (0, 4, 8)
     )
-    assert all(name.startswith("feed") for name, _ in data.asked)
+    assert all(name.startswith("reader") for name, _ in data.asked)
 
 
 def test_no_batch_is_read_twice_by_a_training_that_goes_straight_on():
@@ -96,6 +99,20 @@ def test_images_in_memory_are_read_without_workers():
             assert feed.batch(0).labels is None
             assert sorted(feed.batch(0).images.flatten().tolist()) == to_float(pixels[:5]).flatten().tolist()
             assert feed_threads() == []
+
+
+def test_images_in_files_are_the_same_with_processes_as_without(tmp_path, monkeypatch):
+    monkeypatch.setattr("rpganify.data.keeping.MEMORY_LIMIT_BYTES", 0)
+    for index in range(20):
+        (tmp_path / f"{index % 2}").mkdir(exist_ok=True)
+        pixels = np.random.default_rng(index).integers(0, 256, (9, 8 + index % 3, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index % 2}" / f"{index}.jpg")
+    data, order = open_folder(root=tmp_path), DataOrder(20, 0)
+    for source in (data, SelectedImages(data, torch.arange(19, -1, -1), "backwards")):
+        with Feed(source, order, 4, num_workers=2) as feed, Feed(source, order, 4) as plain:
+            for position in (0, 4, 8, 40, 44, 4):
+                one, other = feed.batch(position), plain.batch(position)
+                assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
