@@ -18,6 +18,8 @@ from rpganify.routing.generator import RandomPathGenerator
 from rpganify.training.config import TrainConfig
 from rpganify.training.diversity import diversity_loss
 from rpganify.training.losses import Loss
+from rpganify.training.mechanics import Mechanics
+from rpganify.training.processes import Processes
 from rpganify.training.state import TrainingState
 from rpganify.training.training_step import TrainingStep
 
@@ -82,6 +84,7 @@ def measure_step(
     config = TrainConfig(batch_size=subjects.batch_size, d_steps=d_steps, diversity="paper")
     data = _noise(subjects.routed.image_shape)
     things: dict[str, Callable[[], object]] = {}
+    mechanics = Mechanics(config.precision, Processes(subjects.device))
     for name, generator, discriminator in (
         ("standard", subjects.plain, discriminators[0]),
         ("random path", subjects.routed, discriminators[1]),
@@ -89,7 +92,7 @@ def measure_step(
         generator.train()
         discriminator.to(subjects.device).train()
         state = TrainingState.initial(generator, discriminator, config)
-        things[name] = _Step(TrainingStep(loss, data, config, subjects.device), state)
+        things[name] = _Step(TrainingStep(loss, data, config, mechanics), state)
     diversity = _DiversityLoss(subjects.routed, config.diversity_weight or 0.0)
     if diversity.totals:
         things[_DIVERSITY] = diversity

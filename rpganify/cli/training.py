@@ -16,8 +16,8 @@ from rpganify.conversion.converting import standard
 from rpganify.errors import ModelFileError, TrainingError
 from rpganify.modelfile import load_model, save_model
 from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
+from rpganify.training.networks import ImageGenerator
 from rpganify.training.run import RunDirectory
-from rpganify.training.steps import ImageGenerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,10 @@ class TrainingTalk(Callback):
 
     def on_start(self, start: TrainStart) -> None:
         """Say where it begins."""
-        self._steps = start.steps
+        self._steps = start.steps or 0
         begin = f"from step {start.step} on" if start.step else "from the start"
-        say(f"training {start.run} {begin}, to step {start.steps}")
+        end = f"to step {start.steps}" if start.steps is not None else f"for {start.minutes:g} minutes in all"
+        say(f"training {start.run} {begin}, {end}")
 
     def on_step(self, metrics: StepMetrics) -> None:
         """Tell this step's numbers."""
@@ -126,7 +127,8 @@ class TrainingTalk(Callback):
 def show_result(result: TrainResult) -> None:
     """Where a training ended and how to go on; the run's folder goes to stdout."""
     if result.is_interrupted:
-        say(f"stopped at step {result.step} of {result.steps}, saved. Repeat the command with --resume to go on.")
+        goal = f" of {result.steps}" if result.steps else ""
+        say(f"stopped at step {result.step}{goal}, saved. Repeat the command with --resume to go on.")
     else:
         say(f"done: step {result.step} in {format_duration(result.duration_s)}")
         say(f"next: rpganify sample {result.run} -n 64 -o grid.png")

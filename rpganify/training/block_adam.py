@@ -33,6 +33,8 @@ class BlockAdam(torch.optim.Adam):
         is_fused: bool,
     ) -> None:
         super().__init__(list(parameters), lr=lr, betas=betas, fused=True if is_fused else None)
+        # A scaler of fp16 gradients then leaves out the whole step where one is infinite, rather than ask the kernel to.
+        self._step_supports_amp_scaling = False
         self._buckets = tuple(buckets)
         self._present: list[list[int]] | None = None
 

@@ -15,12 +15,14 @@ class TrainStart:
     Args:
         run: its folder.
         step: generator steps that are done already; 0 for a new one.
-        steps: generator steps in total.
+        steps: generator steps in total; None if the clock ends it.
+        minutes: time in training in total; None if steps end it.
     """
 
     run: Path
     step: int
-    steps: int
+    steps: int | None
+    minutes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ class StepMetrics:
         diversity: block diversity loss, before its weight; None where there is none.
         data_s, discriminator_s, generator_s: where the step's time went. On a GPU the waiting falls where a number is
             read, which both networks' steps do.
-        images_per_s: real images per second of this step.
+        images_per_s: real images per second of this step, of all processes.
         other_s: what passed between the step before and this one: callbacks, pictures, snapshots, checks.
+        diversity_s: the part of `generator_s` that the diversity loss took; None where there is none.
         gradient_norms: Euclidean norm of the generator's gradient by bucket, all its blocks together; None where it was
             not measured, which is at most steps.
     """
@@ -54,6 +57,7 @@ class StepMetrics:
     generator_s: float
     images_per_s: float
     other_s: float = 0.0
+    diversity_s: float | None = None
     gradient_norms: Mapping[str, float] | None = None
 
 
@@ -64,20 +68,22 @@ class TrainResult:
     Args:
         run: its folder.
         step: the last step that is done and saved.
-        steps: steps that were asked for.
+        steps: steps that were asked for; None if it was minutes.
         checkpoint: the newest checkpoint.
-        is_interrupted: whether Ctrl-C ended it before `steps`.
+        is_interrupted: whether a signal ended it before its time.
+        signal: number of that signal, 2 for Ctrl-C; None without one.
         duration_s: of this call, not of what it resumed.
         metrics: of the last step; None if there was none to do.
     """
 
     run: Path
     step: int
-    steps: int
+    steps: int | None
     checkpoint: Path
     is_interrupted: bool
     duration_s: float
     metrics: StepMetrics | None
+    signal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,36 +2,37 @@
 
 checkpoints/step-000500/
   generator.rpgan/            a converted model as any other (or generator.safetensors, without a model writer)
+  ema.rpgan/                  its moving average, likewise, if one is kept
   discriminator.safetensors
   optimizers.safetensors
-  state.json                  step, data position, random states
+  state.json                  step, data position, random states and other numbers
   manifest.json               size and SHA-256 of each file above, and its own checksum
+checkpoints/latest, checkpoints/best   links to two of them
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rpganify.errors import RpganifyError, TrainingError
-from rpganify.training.snapshot import Snapshot, view
-from rpganify.training.state import TrainingState, fill_network
+from rpganify.manifest import find_damage, write_manifest
+from rpganify.training.snapshot import Snapshot, restore, view
+from rpganify.training.state import TrainingState
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
 # Anything else in the folder is not a checkpoint: what is being written or removed starts with a dot.
 _NAME = re.compile(r"step-(\d{6,})")
 _ASIDE = ".aside-"
@@ -49,7 +50,26 @@ def list_checkpoints(checkpoints: Path) -> list[Path]:
     if not checkpoints.is_dir():
         return []
     found = [path for path in checkpoints.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted(found, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def point_to(checkpoints: Path, name: Literal["latest", "best"], target: Path) -> None:
+    """Make `checkpoints/NAME` a link to a checkpoint, in one move.
+
+    A file system without links goes without.
+    """
+    aside = _aside(checkpoints)
+    try:
+        aside.symlink_to(target.name, target_is_directory=True)
+        os.replace(aside, checkpoints / name)
+    except OSError as error:
+        log.debug("No link %s to %s: %s", name, target, error)
+        aside.unlink(missing_ok=True)
 
 
 def write_checkpoint(checkpoints: Path, state: TrainingState, save_generator: ModelWriter | None = None) -> Path:
@@ -77,7 +97,7 @@ def write_snapshot(checkpoints: Path, snapshot: Snapshot, save_generator: ModelW
         aside = _aside(checkpoints)
         aside.mkdir()
         _write_files(aside, snapshot, save_generator)
-        (aside / "manifest.json").write_bytes(_render(_describe(aside)))
+        write_manifest(aside)
         _sync(aside)
         if target.exists():  # a damaged one, which the training was resumed before
             _remove(target)
@@ -91,48 +111,37 @@ def write_snapshot(checkpoints: Path, snapshot: Snapshot, save_generator: ModelW
     return target
 
 
-def read_checkpoint(directory: Path, state: TrainingState) -> None:
-    """Put networks, optimizers, random generators and position where they were; the checkpoint must be intact.
+def read_checkpoint(directory: Path, state: TrainingState, rank: int = 0) -> None:
+    """Put networks, optimizers, random generators and numbers where they were; the checkpoint must be intact.
 
+    Args:
+        rank: of this process.
     Raises:
-        TrainingError: it belongs to other networks.
+        TrainingError: it belongs to other networks, or another version of rpganify wrote it.
     """
-    model = directory / "generator.rpgan" / "generator.safetensors"
-    generator = load_file(model if model.exists() else directory / "generator.safetensors")
     try:
-        fill_network(state.generator, generator)
-        fill_network(state.discriminator, load_file(directory / "discriminator.safetensors"))
-        state.restore_optimizers(load_file(directory / "optimizers.safetensors"))
+        restore(_read(directory, state), state, rank)
     except ValueError as error:
         raise TrainingError(
             f"{directory} holds other networks than the ones to train: {error} "
             "Resume with the model and discriminator that the training was started with, or start a new run."
         ) from error
-    state.restore_json(json.loads((directory / "state.json").read_text(encoding="utf-8")))
+    except (KeyError, TypeError, IndexError) as error:
+        raise TrainingError(
+            f"{directory} was written by another version of rpganify ({error!r} in state.json). Go on with that one, or "
+            "start a new run from its model."
+        ) from error
 
 
-def find_damage(directory: Path) -> str | None:
-    """What is wrong with a checkpoint's files, as a phrase that names the file; None if it is intact."""
-    try:
-        raw = (directory / "manifest.json").read_bytes()
-        manifest = json.loads(raw)
-        files = manifest["files"]
-        # Compared as bytes: a manifest that was changed in any way is none of ours.
-        if raw != _render(files):
-            return "manifest.json does not have its checksum"
-        for name, expected in files.items():
-            content = directory / name
-            if not content.is_file():
-                return f"{name} is missing"
-            if content.stat().st_size != expected["bytes"]:
-                return f"{name} has {content.stat().st_size} bytes, not {expected['bytes']}"
-            if _sha256(content) != expected["sha256"]:
-                return f"{name} does not have its checksum"
-    except FileNotFoundError:
-        return "manifest.json is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"manifest.json is damaged ({error})" if not isinstance(error, OSError) else str(error)
-    return None
+def _read(directory: Path, state: TrainingState) -> Snapshot:
+    networks = {}
+    for name in ("generator", "ema", "discriminator"):
+        model = directory / f"{name}.rpgan" / "generator.safetensors"
+        file = model if model.exists() else directory / f"{name}.safetensors"
+        if file.exists():
+            networks[name] = load_file(file)
+    numbers = json.loads((directory / "state.json").read_text(encoding="utf-8"))
+    return Snapshot(step_of(directory), {}, networks, load_file(directory / "optimizers.safetensors"), numbers)
 
 
 def newest_intact(checkpoints: Path) -> Path | None:
@@ -148,24 +157,28 @@ def newest_intact(checkpoints: Path) -> Path | None:
     return None
 
 
-def keep_newest(checkpoints: Path, count: int) -> None:
-    """Remove all but the `count` newest checkpoints."""
+def keep_newest(checkpoints: Path, count: int, spared: Collection[int] = ()) -> None:
+    """Remove all but the `count` newest checkpoints, and those of the `spared` steps."""
     for directory in list_checkpoints(checkpoints)[:-count]:
-        _remove(directory)
+        if step_of(directory) not in spared:
+            _remove(directory)
 
 
 def remove_leftovers(checkpoints: Path) -> None:
     """Remove what a killed process left half written or half removed."""
     for path in checkpoints.glob(f"{_ASIDE}*") if checkpoints.is_dir() else ():
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_symlink():
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _write_files(directory: Path, snapshot: Snapshot, save_generator: ModelWriter | None) -> None:
-    if save_generator is None:
-        save_file(_plain(snapshot.generator), directory / "generator.safetensors")
-    else:
-        save_generator(snapshot.model, directory / "generator.rpgan")
-    save_file(_plain(snapshot.discriminator), directory / "discriminator.safetensors")
+    for name, tensors in snapshot.networks.items():
+        if save_generator is not None and name in snapshot.models:
+            save_generator(snapshot.models[name], directory / f"{name}.rpgan")
+        else:
+            save_file(_plain(tensors), directory / f"{name}.safetensors")
     save_file(_plain(snapshot.optimizers), directory / "optimizers.safetensors")
     (directory / "state.json").write_text(json.dumps(snapshot.numbers), encoding="utf-8")
 
@@ -180,28 +193,6 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         plain[name] = contiguous.clone() if address in seen else contiguous
         seen.add(address)
     return plain
-
-
-def _describe(directory: Path) -> dict[str, dict[str, Any]]:
-    """Size and checksum of every file in a folder, by its path there."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {
-        path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        for path in files
-    }
-
-
-def _render(files: Mapping[str, Any]) -> bytes:
-    """The manifest's only valid bytes for these files."""
-    listing = json.dumps(files, sort_keys=True)
-    checksum = hashlib.sha256(listing.encode()).hexdigest()
-    content = {"format_version": FORMAT_VERSION, "files": files, "sha256": checksum}
-    return json.dumps(content, indent=1, sort_keys=True).encode()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(directory: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rpganify.errors import TrainingError
-from rpganify.training.checkpoint import ModelWriter, write_checkpoint, write_snapshot
-from rpganify.training.snapshot import SnapshotMemory
+from rpganify.training.checkpoint import ModelWriter, write_snapshot
+from rpganify.training.snapshot import Snapshot, SnapshotMemory, view
 from rpganify.training.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -48,19 +49,25 @@ class CheckpointWriter:
         """The last checkpoint that was told of; None before the first."""
         return self._newest
 
-    def begin(self, state: TrainingState) -> None:
+    def begin(self, state: TrainingState, random_states: Sequence[Mapping[str, Any]] | None = None) -> Snapshot | None:
         """Finish the checkpoint before, and start to write this state; it may go on as soon as this returns.
 
+        Args:
+            random_states: as of `TrainingState.to_json`.
+        Returns:
+            What is being written; None in place.
         Raises:
             TrainingError: the checkpoint before could not be written, or, in place, this one.
         """
         self.finish()
         if self._memory is None:
-            self._tell(state.step, write_checkpoint(self._checkpoints, state, self._save_generator))
-            return
-        snapshot = self._memory.take(state)
+            snapshot = view(state, random_states)
+            self._tell(state.step, write_snapshot(self._checkpoints, snapshot, self._save_generator))
+            return None
+        snapshot = self._memory.take(state, random_states)
         future = self._pool.submit(write_snapshot, self._checkpoints, snapshot, self._save_generator)
         self._pending = state.step, future
+        return snapshot
 
     def tell(self) -> None:
         """Tell of a checkpoint that has come to its end meanwhile; does not wait for one.

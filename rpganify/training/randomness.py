@@ -16,18 +16,18 @@ Purpose = Literal["codes", "noise", "globals", "order", "samples"]
 _PURPOSES: tuple[Purpose, ...] = ("codes", "noise", "globals", "order", "samples")
 
 
-def derived_seed(seed: int, purpose: Purpose, index: int = 0) -> int:
-    """A seed of 63 bits of its own for each purpose and index.
+def derived_seed(seed: int, purpose: Purpose, *indices: int) -> int:
+    """A seed of 63 bits of its own for each purpose and index, or row of indices; without any as with zeros.
 
     Mixed, not added: with `seed + epoch` the second epoch of seed 0 would repeat the first of seed 1.
     """
-    mixed = np.random.SeedSequence([seed, _PURPOSES.index(purpose), index])
+    mixed = np.random.SeedSequence([seed, _PURPOSES.index(purpose), *(indices or (0,))])
     return int(mixed.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def stream(seed: int, purpose: Purpose, index: int = 0) -> torch.Generator:
+def stream(seed: int, purpose: Purpose, *indices: int) -> torch.Generator:
     """A CPU generator of its own for each purpose and index."""
-    return torch.Generator().manual_seed(derived_seed(seed, purpose, index))
+    return torch.Generator().manual_seed(derived_seed(seed, purpose, *indices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,18 @@ class Streams:
     """The trainer's own generators.
 
     Args:
-        codes: paths, or random latents.
-        noise: gradient penalty, and the pairs of the margin form of the diversity loss.
+        codes: paths, random latents, labels; the same in all processes, each of which takes its share of what is drawn.
+        noise: gradient penalty, augmentation, and the pairs of the margin form of the diversity loss; each process has
+            its own.
     """
 
     codes: torch.Generator
     noise: torch.Generator
 
     @classmethod
-    def seeded(cls, seed: int) -> Streams:
-        """The streams at the start of a training."""
-        return cls(stream(seed, "codes"), stream(seed, "noise"))
+    def seeded(cls, seed: int, rank: int = 0, restart: int = 0) -> Streams:
+        """The streams at the start of a training, or new ones after its `restart`th rollback."""
+        return cls(stream(seed, "codes", restart), stream(seed, "noise", restart, rank))
 
     def to_json(self) -> dict[str, str]:
         """The states of all streams, for `restore`."""

@@ -1,6 +1,7 @@
 """The folder of a training: where its parts lie, and the record of what is trained with which settings.
 
-config.json   settings and facts; metrics.jsonl   a line per step; samples/   grids; checkpoints/
+config.json   settings and facts; metrics.jsonl   a line per step; quality.jsonl, events.jsonl   a line each;
+samples/   grids; checkpoints/
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from torch import nn
 from rpganify.errors import TrainingError
 from rpganify.training.checkpoint import list_checkpoints
 from rpganify.training.config import TrainConfig
-from rpganify.training.state import network_tensors
-from rpganify.training.steps import ImageGenerator
+from rpganify.training.networks import ImageGenerator, network_tensors
 
 FORMAT_VERSION = 1
 
@@ -39,6 +39,16 @@ class RunDirectory:
     def metrics(self) -> Path:
         """One JSON line per step."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """One JSON line per alarm and rollback."""
+        return self.path / "events.jsonl"
+
+    @property
+    def quality(self) -> Path:
+        """One JSON line per measurement of quality."""
+        return self.path / "quality.jsonl"
 
     @property
     def samples(self) -> Path:
@@ -70,14 +80,14 @@ class RunRecord:
     facts: Mapping[str, str]
     provenance: Mapping[str, str]
 
-    def differences(self, other: RunRecord) -> list[str]:
-        """What makes `other` another training than this one, each as `name: this -> other`."""
+    def differences(self, other: RunRecord) -> dict[str, str]:
+        """What makes `other` another training than this one, each as `this -> other`, by name."""
         names = sorted(set(self.facts) | set(other.facts))
-        return self.config.differences(other.config) + [
-            f"{name}: {self.facts.get(name)} -> {other.facts.get(name)}"
+        return self.config.differences(other.config) | {
+            name: f"{self.facts.get(name)} -> {other.facts.get(name)}"
             for name in names
             if self.facts.get(name) != other.facts.get(name)
-        ]
+        }
 
 
 def write_record(run: RunDirectory, record: RunRecord) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.errors import TrainingError
-from rpganify.training.state import TrainingState, network_tensors
-from rpganify.training.steps import ImageGenerator
+from rpganify.training.networks import ImageGenerator, fill_network, network_tensors
+from rpganify.training.state import TrainingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +21,45 @@ class Snapshot:
 
     Args:
         step: generator steps that are done.
-        model: the generator, for whoever writes it as a model of its own; None where nobody does.
-        generator, discriminator: parameters and buffers by name; the model's own tensors, if there is one.
+        models: the `generator` and, if one is kept, its average `ema`, for whoever writes them as models of their own;
+            empty where nobody does.
+        networks: parameters and buffers by name, of each network; the models' own tensors, if there are models.
         optimizers: as `TrainingState.optimizer_tensors` names them.
         numbers: as `TrainingState.to_json` gives them.
     """
 
     step: int
-    model: ImageGenerator | None
-    generator: Mapping[str, Tensor]
-    discriminator: Mapping[str, Tensor]
+    models: Mapping[str, ImageGenerator]
+    networks: Mapping[str, Mapping[str, Tensor]]
     optimizers: Mapping[str, Tensor]
     numbers: Mapping[str, Any]
 
 
-def view(state: TrainingState) -> Snapshot:
-    """The state's own tensors: right until its next step."""
-    return Snapshot(
-        state.step,
-        state.generator,
-        network_tensors(state.generator),
-        network_tensors(state.discriminator),
-        state.optimizer_tensors(),
-        state.to_json(),
-    )
+def view(state: TrainingState, random_states: Sequence[Mapping[str, Any]] | None = None) -> Snapshot:
+    """The state's own tensors: right until its next step.
+
+    Args:
+        random_states: as of `TrainingState.to_json`.
+    """
+    numbers = state.to_json(random_states)
+    return Snapshot(state.step, _models(state), state.networks(), state.optimizer_tensors(), numbers)
+
+
+def restore(snapshot: Snapshot, state: TrainingState, rank: int = 0) -> None:
+    """Put networks, optimizers, random generators and numbers where they were.
+
+    Raises:
+        ValueError: the snapshot is of other networks.
+    """
+    live = state.networks()
+    if odd := sorted(live.keys() ^ snapshot.networks.keys()):
+        raise ValueError(f"{odd[0]} is in one of them only.")
+    fill_network(state.generator, snapshot.networks["generator"])
+    fill_network(state.discriminator, snapshot.networks["discriminator"])
+    if state.average is not None:
+        fill_network(state.average.generator, snapshot.networks["ema"])
+    state.restore_optimizers(snapshot.optimizers)
+    state.restore_json(snapshot.numbers, rank)
 
 
 class SnapshotMemory:
@@ -53,35 +68,40 @@ class SnapshotMemory:
     A snapshot is right until the next one is taken.
 
     Args:
-        generator: of the training.
-        keeps_model: whether snapshots hold the generator as a model; it is copied here, once.
-    Raises:
-        TrainingError: the generator cannot be copied.
+        keeps_models: whether snapshots hold the generator, and its average, as models; they are copied once.
     """
 
-    def __init__(self, generator: ImageGenerator, *, keeps_model: bool) -> None:
-        self._model = _copy_on_cpu(generator) if keeps_model else None
-        self._generator: Mapping[str, Tensor] = {}
-        self._discriminator: Mapping[str, Tensor] = {}
+    def __init__(self, *, keeps_models: bool) -> None:
+        self._keeps_models = keeps_models
+        self._models: dict[str, ImageGenerator] = {}
+        self._networks: dict[str, Mapping[str, Tensor]] = {}
         self._optimizers: Mapping[str, Tensor] = {}
 
-    def take(self, state: TrainingState) -> Snapshot:
+    def take(self, state: TrainingState, random_states: Sequence[Mapping[str, Any]] | None = None) -> Snapshot:
         """Copy the state.
 
+        Args:
+            random_states: as of `TrainingState.to_json`.
         Raises:
-            TrainingError: the generator has other tensors than before, and cannot be copied again.
+            TrainingError: the generator cannot be copied.
         """
-        tensors = network_tensors(state.generator)
-        if self._model is not None:
-            if _shapes(network_tensors(self._model)) != _shapes(tensors):
-                self._model = _copy_on_cpu(state.generator)
-            self._generator = network_tensors(self._model)
-        self._generator = _copied(tensors, self._generator)
-        self._discriminator = _copied(network_tensors(state.discriminator), self._discriminator)
+        for name, model in _models(state).items() if self._keeps_models else ():
+            kept = self._models.get(name)
+            if kept is None or _shapes(network_tensors(kept)) != _shapes(network_tensors(model)):
+                self._models[name] = _copy_on_cpu(model)
+            self._networks[name] = network_tensors(self._models[name])
+        for name, tensors in state.networks().items():
+            self._networks[name] = _copied(tensors, self._networks.get(name, {}))
         self._optimizers = _copied(state.optimizer_tensors(), self._optimizers)
-        return Snapshot(
-            state.step, self._model, self._generator, self._discriminator, self._optimizers, state.to_json()
-        )
+        numbers = state.to_json(random_states)
+        return Snapshot(state.step, dict(self._models), dict(self._networks), self._optimizers, numbers)
+
+
+def _models(state: TrainingState) -> dict[str, ImageGenerator]:
+    models = {"generator": state.generator}
+    if state.average is not None:
+        models["ema"] = state.average.generator
+    return models
 
 
 def _copied(values: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,8 +13,19 @@ from rpganify.errors import TrainingError
 from rpganify.training.block_adam import BlockAdam
 from rpganify.training.config import TrainConfig
 from rpganify.training.diversity import HasBuckets
+from rpganify.training.ema import MovingAverage
+from rpganify.training.mechanics import Mechanics
+from rpganify.training.networks import ImageGenerator, network_tensors
 from rpganify.training.randomness import Streams, global_states, restore_global_states
-from rpganify.training.steps import ImageGenerator
+from rpganify.training.steps import Descent
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best quality that was measured so far, and after which step."""
+
+    value: float
+    step: int
 
 
 @dataclass(slots=True)
@@ -23,74 +34,147 @@ class TrainingState:
 
     Args:
         generator, discriminator: the networks, on one device.
-        generator_adam, discriminator_adam: their optimizers.
+        generator_descent, discriminator_descent: their optimizers and scalers.
         streams: the trainer's own random generators.
+        average: the moving average of the generator, if one is kept.
         step: generator steps that are done.
-        position: real images that have been drawn.
+        position: real images that have been drawn, by all processes.
+        elapsed_s: time in training so far.
+        rate: what the learning rates were lowered to by rollbacks; 1 without any.
+        num_rollbacks: how many there were.
+        best: the best quality so far.
     """
 
     generator: ImageGenerator
     discriminator: nn.Module
-    generator_adam: torch.optim.Adam
-    discriminator_adam: torch.optim.Adam
+    generator_descent: Descent
+    discriminator_descent: Descent
     streams: Streams
+    average: MovingAverage | None = None
     step: int = 0
     position: int = 0
+    elapsed_s: float = 0.0
+    rate: float = 1.0
+    num_rollbacks: int = 0
+    best: Best | None = None
 
     @classmethod
-    def initial(cls, generator: ImageGenerator, discriminator: nn.Module, config: TrainConfig) -> TrainingState:
+    def initial(
+        cls,
+        generator: ImageGenerator,
+        discriminator: nn.Module,
+        config: TrainConfig,
+        mechanics: Mechanics | None = None,
+    ) -> TrainingState:
         """The state before the first step, of networks that are on their device already."""
-        fixed = None if config.learn_Z else getattr(generator, "Z", None)
-        of_generator = [p for _, p in generator.named_parameters() if p.requires_grad and p is not fixed]
+        mechanics = mechanics or Mechanics(config.precision)
+        untrained = None if config.Z == "learned" else getattr(generator, "Z", None)
+        of_generator = [p for _, p in generator.named_parameters() if p.requires_grad and p is not untrained]
         of_discriminator = [p for p in discriminator.parameters() if p.requires_grad]
         for name, parameters in (("generator", of_generator), ("discriminator", of_discriminator)):
             if not parameters:
                 raise TrainingError(f"The {name} has no trainable parameter, so there is nothing to train.")
+        optimizer = (
+            _block_adam(generator, of_generator, config)
+            if config.sparse_adam and generator.codes == "paths"
+            else adam(of_generator, config.generator_lr, config.betas)
+        )
         return cls(
             generator,
             discriminator,
-            _block_adam(generator, of_generator, config)
-            if config.sparse_adam and generator.codes == "paths"
-            else adam(of_generator, config.generator_lr, config.betas),
-            adam(of_discriminator, config.discriminator_lr, config.betas),
-            Streams.seeded(config.seed),
+            Descent(optimizer, mechanics.make_scaler()),
+            Descent(adam(of_discriminator, config.discriminator_lr, config.betas), mechanics.make_scaler()),
+            Streams.seeded(config.seed, mechanics.processes.rank),
+            MovingAverage(generator, config.ema) if config.ema else None,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """The part that is not tensors, the global generators' states with it."""
+    @property
+    def shown_generator(self) -> ImageGenerator:
+        """What a person is shown, and quality is measured of: the moving average, if there is one."""
+        return self.generator if self.average is None else self.average.generator
+
+    def networks(self) -> dict[str, dict[str, Tensor]]:
+        """The tensors of `generator`, `discriminator` and, if there is one, its average `ema`."""
+        named = {"generator": network_tensors(self.generator), "discriminator": network_tensors(self.discriminator)}
+        if self.average is not None:
+            named["ema"] = self.average.tensors()
+        return named
+
+    def is_finite(self) -> bool:
+        """Whether no parameter of either network holds NaN or infinity."""
+        with torch.no_grad():
+            parameters: list[Tensor] = [
+                p
+                for network in (self.generator, self.discriminator)
+                for _, p in network.named_parameters()
+                if p.is_floating_point() and p.numel()
+            ]
+            return bool(
+                torch.stack([norm.float() for norm in torch._foreach_norm(parameters, torch.inf)]).isfinite().all()
+            )
+
+    def random_states(self) -> dict[str, Any]:
+        """The random generators' states of this process, as plain data."""
+        return {"streams": self.streams.to_json(), "global_generators": global_states()}
+
+    def to_json(self, random_states: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+        """The part that is not tensors.
+
+        Args:
+            random_states: of every process, by rank; None for this process alone.
+        """
+        scalers = [None if scaler is None else scaler.state_dict() for scaler in self._scalers()]
         return {
             "step": self.step,
             "position": self.position,
-            "streams": self.streams.to_json(),
-            "global_generators": global_states(),
+            "elapsed_s": self.elapsed_s,
+            "rate": self.rate,
+            "num_rollbacks": self.num_rollbacks,
+            "best": None if self.best is None else {"value": self.best.value, "step": self.best.step},
+            "scalers": scalers,
+            "random_states": list(random_states or [self.random_states()]),
         }
 
-    def restore_json(self, data: Mapping[str, Any]) -> None:
+    def restore_json(self, data: Mapping[str, Any], rank: int = 0) -> None:
         """Take over what `to_json` gave; sets the global generators too."""
         self.step = int(data["step"])
         self.position = int(data["position"])
-        self.streams.restore(data["streams"])
-        restore_global_states(data["global_generators"])
+        self.elapsed_s = float(data["elapsed_s"])
+        self.rate = float(data["rate"])
+        self.num_rollbacks = int(data["num_rollbacks"])
+        best = data["best"]
+        self.best = None if best is None else Best(float(best["value"]), int(best["step"]))
+        for scaler, values in zip(self._scalers(), data["scalers"], strict=True):
+            if scaler is not None and values:
+                scaler.load_state_dict(values)
+        own = data["random_states"][rank]
+        self.streams.restore(own["streams"])
+        restore_global_states(own["global_generators"])
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """Both optimizers' tensors, named `generator.<parameter's place>.<name>`, e.g. `generator.3.exp_avg`."""
-        both = (("generator", self.generator_adam), ("discriminator", self.discriminator_adam))
         return {
             f"{network}.{place}.{name}": value
-            for network, optimizer in both
-            for place, values in optimizer.state_dict()["state"].items()
+            for network, descent in self._descents()
+            for place, values in descent.optimizer.state_dict()["state"].items()
             for name, value in values.items()
         }
 
     def restore_optimizers(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `optimizer_tensors` gave."""
-        for network, optimizer in (("generator", self.generator_adam), ("discriminator", self.discriminator_adam)):
+        for network, descent in self._descents():
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 owner, place, name = key.split(".", 2)
                 if owner == network:
-                    state.setdefault(int(place), {})[name] = value
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+                    state.setdefault(int(place), {})[name] = value.clone()
+            descent.optimizer.load_state_dict({**descent.optimizer.state_dict(), "state": state})
+
+    def _descents(self) -> tuple[tuple[str, Descent], ...]:
+        return ("generator", self.generator_descent), ("discriminator", self.discriminator_descent)
+
+    def _scalers(self) -> tuple[torch.amp.GradScaler | None, ...]:
+        return tuple(descent.scaler for _, descent in self._descents())
 
 
 def adam(parameters: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Adam:
@@ -111,28 +195,3 @@ def _block_adam(generator: ImageGenerator, parameters: list[nn.Parameter], confi
 
 def _is_fusable(parameters: list[nn.Parameter]) -> bool:
     return all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
-
-
-def network_tensors(network: ImageGenerator | nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name, each once; also the buffers that the state dict leaves out."""
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
-
-
-def fill_network(network: ImageGenerator | nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy values into all parameters and buffers of a network.
-
-    Raises:
-        ValueError: names, shapes or types differ; nothing was copied then.
-    """
-    targets = network_tensors(network)
-    if odd := sorted(targets.keys() ^ tensors.keys()):
-        raise ValueError(f"{odd[0]!r} is in one of them only.")
-    for name, target in targets.items():
-        stored = tensors[name]
-        if (stored.shape, stored.dtype) != (target.shape, target.dtype):
-            raise ValueError(
-                f"{name!r} is {stored.dtype} {tuple(stored.shape)} there, {target.dtype} {tuple(target.shape)} here."
-            )
-    with torch.no_grad():
-        for name, target in targets.items():
-            target.copy_(tensors[name])

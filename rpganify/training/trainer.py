@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -12,40 +13,50 @@ import torch
 from torch import nn
 
 from rpganify.data.images import ImageData, sample_rate_of
-from rpganify.errors import TrainingError
-from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
+from rpganify.errors import TrainingError, closest
+from rpganify.training.audience import Audience
+from rpganify.training.callbacks import Alarm, Callback, StepMetrics, TrainResult, TrainStart
 from rpganify.training.checkpoint import (
     ModelWriter,
     checkpoint_directory,
-    keep_newest,
     list_checkpoints,
     newest_intact,
     read_checkpoint,
     remove_leftovers,
 )
-from rpganify.training.checkpoint_writer import CheckpointWriter
 from rpganify.training.config import TrainConfig
 from rpganify.training.interrupt import FinishOnInterrupt
+from rpganify.training.keeping import StateKeeper
 from rpganify.training.losses import Loss
+from rpganify.training.mechanics import Mechanics
+from rpganify.training.networks import ImageGenerator, network_tensors
 from rpganify.training.preflight import check_objects
+from rpganify.training.processes import Processes
+from rpganify.training.quality import QualityLog, QualityMetric
 from rpganify.training.randomness import derived_seed, seeded_globals
 from rpganify.training.run import RunDirectory, RunRecord, describe_network, read_record, write_record
-from rpganify.training.snapshot import SnapshotMemory
-from rpganify.training.state import TrainingState
-from rpganify.training.steps import ImageGenerator
+from rpganify.training.state import Best, TrainingState
+from rpganify.training.steps import NotFinite
 from rpganify.training.training_step import TrainingStep
-from rpganify.training.writers import MetricsWriter, SampleGridWriter
+from rpganify.training.writers import AlarmWriter, MetricsWriter, SampleGridWriter
+
+log = logging.getLogger(__name__)
 
 
 class Trainer:
     """Trains both networks in place; the same for a converted generator and a standard one.
+
+    Started by a launcher such as `accelerate launch`, it trains together with the processes beside it, each on its share
+    of a batch of `batch_size` times their number; the first of them writes and tells.
 
     Example:
         Trainer(generator, discriminator, Hinge(), data, TrainConfig(steps=500), run=Path("runs/first")).run()
 
     Args:
         generator: draws codes and makes images of them; converted or standard.
-        discriminator: images `(N, C, H, W)` in [-1, 1] to scores `(N,)` or `(N, 1)`, unbounded.
+        discriminator: images `(N, C, H, W)` in [-1, 1] to scores `(N,)` or `(N, 1)`, unbounded. One with an attribute
+            `num_classes` above 0 is called with labels, int64 `(N,)`, behind the images; it may return a tuple of scores
+            and class logits `(N, num_classes)`.
         loss: the adversarial loss.
         data: real images, of the generator's shape.
         config: the settings.
@@ -57,6 +68,9 @@ class Trainer:
         device: where both networks are moved and trained.
         provenance: free text for the run's record, such as how the user named the model.
         needs: what the loss needs of the discriminator, as its `LossEntry` says; what is missing is warned of.
+        quality: measured every `quality_every` steps, of the moving average if there is one; the best generator's
+            checkpoint is kept.
+        overrides: names of settings and facts in which a resumed training may differ from what the run has.
     Raises:
         TrainingError: what is given cannot be trained together.
     """
@@ -75,6 +89,8 @@ class Trainer:
         device: torch.device | str = "cpu",
         provenance: Mapping[str, str] | None = None,
         needs: Sequence[str] = (),
+        quality: QualityMetric | None = None,
+        overrides: Collection[str] = (),
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
@@ -83,129 +99,216 @@ class Trainer:
         self.config = config or TrainConfig()
         self.run_directory = RunDirectory(Path(run))
         self.callbacks = tuple(callbacks)
-        self.device = torch.device(device)
+        self.processes = Processes.joined(device)
+        self.device = self.processes.device
+        self._mechanics = Mechanics(self.config.precision, self.processes)
+        self._total = self.config.total_steps(self.processes.count)
         self._save_generator = save_generator
         self._provenance = dict(provenance or {})
+        self._quality = quality
+        self._quality_log: QualityLog | None = None
+        self._overrides = frozenset(overrides)
         generator.to(self.device)
         discriminator.to(self.device)
-        self._step = TrainingStep(loss, data, self.config, self.device)
+        if self.config.channels_last:
+            discriminator.to(memory_format=torch.channels_last)
         check_objects(generator, discriminator, data, self.device, needs)
+        self._step = TrainingStep(loss, data, self.config, self._mechanics)
 
     def run(self) -> TrainResult:
         """Train from the first step.
 
-        Ctrl-C finishes the step, saves, and returns a result that says so.
+        Ctrl-C, or SIGTERM, finishes the step, saves, and returns a result that says so.
 
         Raises:
-            TrainingError: the folder holds a training already, a loss is no longer finite, or a checkpoint cannot be
-                written.
+            TrainingError: the folder holds a training already, a loss is no longer finite and going back did not help, or
+                a checkpoint cannot be written.
         """
-        if self.run_directory.is_used:
+        if self.processes.is_main and self.run_directory.is_used:
             raise TrainingError(
                 f"{self.run_directory.path} holds a training already. Go on with it by --resume, or choose another "
                 "folder."
             )
-        write_record(self.run_directory, self._record())
-        with seeded_globals(derived_seed(self.config.seed, "globals")):
-            return self._train(TrainingState.initial(self.generator, self.discriminator, self.config))
+        self._write_record(self._record())
+        return self._train_from_the_start()
 
     def resume(self) -> TrainResult:
         """Go on from the newest intact checkpoint, to the same weights as if there had been no stop.
 
+        A training that was stopped before its first checkpoint begins anew.
+
         Raises:
-            TrainingError: there is no intact checkpoint, settings or objects differ from the run's (each is named), or
-                as in `run`.
+            TrainingError: no checkpoint is intact, settings or objects differ from the run's (each is named), or as in
+                `run`.
         """
         before = read_record(self.run_directory)
-        differences = before.differences(self._record())
-        if differences:
-            raise TrainingError(
-                f"{self.run_directory.path} was started with other settings: {'; '.join(differences)}. "
-                "Resume it with its own, or start a new run in another folder."
-            )
+        self._check_differences(before)
+        # What is free to differ may have: the number of steps may have grown.
+        self._write_record(self._record(before.provenance))
+        if not self.run_directory.is_used:
+            return self._train_from_the_start()
         directory = newest_intact(self.run_directory.checkpoints)
         if directory is None:
             raise TrainingError(
-                f"{self.run_directory.path} has no intact checkpoint to go on from. Start without --resume"
-                f"{', in another folder' if self.run_directory.is_used else ''}."
+                f"{self.run_directory.path} has no intact checkpoint to go on from. Start without --resume, in another "
+                "folder."
             )
         with seeded_globals(0):
-            state = TrainingState.initial(self.generator, self.discriminator, self.config)
-            read_checkpoint(directory, state)
-            if state.step > self.config.steps:
+            state = self._initial_state()
+            read_checkpoint(directory, state, self.processes.rank)
+            if self._total is not None and state.step > self._total:
                 raise TrainingError(
-                    f"{directory} is beyond the {self.config.steps} steps that were asked for. "
-                    f"Ask for {state.step} or more."
+                    f"{directory} is beyond the {self._total} steps that were asked for. Ask for {state.step} or more."
                 )
-            # The number of steps may have grown.
-            write_record(self.run_directory, self._record(before.provenance))
             return self._train(state)
+
+    def _train_from_the_start(self) -> TrainResult:
+        with seeded_globals(derived_seed(self.config.seed, "globals", self.processes.rank)):
+            state = self._initial_state()
+            for network in (self.generator, self.discriminator):
+                self.processes.agree(list(network_tensors(network).values()))
+            return self._train(state)
+
+    def _initial_state(self) -> TrainingState:
+        return TrainingState.initial(self.generator, self.discriminator, self.config, self._mechanics)
 
     def _train(self, state: TrainingState) -> TrainResult:
         started = time.perf_counter()
         metrics: StepMetrics | None = None
-        saved = checkpoint_directory(self.run_directory.checkpoints, state.step)
-        is_saved = saved.exists()
-        remove_leftovers(self.run_directory.checkpoints)
+        checkpoint = checkpoint_directory(self.run_directory.checkpoints, state.step)
+        is_saved = checkpoint.exists()
+        if self.processes.is_main:
+            remove_leftovers(self.run_directory.checkpoints)
         with ExitStack() as stack:
             stack.enter_context(self._training_mode())
+            stack.enter_context(closing(self._step))
             stop = stack.enter_context(FinishOnInterrupt())
-            writer = stack.enter_context(closing(MetricsWriter(self.run_directory.metrics)))
-            callbacks = (writer, self._sample_writer(), *self.callbacks)
-            saving = stack.enter_context(self._checkpoint_writer(state, callbacks))
-            start = TrainStart(self.run_directory.path, state.step, self.config.steps)
-            with self._file_errors(state, saving):
-                for callback in callbacks:
-                    callback.on_start(start)
-            while state.step < self.config.steps and not stop.is_requested:
-                metrics, is_saved = self._step(state), False
-                with self._file_errors(state, saving):
-                    for callback in callbacks:
-                        callback.on_step(metrics)
-                saving.tell()
-                if state.step % self.config.checkpoint_every == 0:
-                    saving.begin(state)
-                    is_saved = True
+            audience = stack.enter_context(closing(Audience(self._callbacks(state))))
+            keeper = stack.enter_context(self._keeper(state, audience))
+            with self._file_errors(state, keeper):
+                audience.on_start(self._start(state))
+            keeper.remember(state)
+            while not (is_stopped := self.processes.any(stop.is_requested)) and not self._is_over(state):
+                try:
+                    metrics, is_saved = self._step(state), False
+                    with self._file_errors(state, keeper):
+                        metrics = self._inspect(state, metrics, audience)
+                        is_best = self._measure(state, audience)
+                    keeper.tell()
+                    if is_best or state.step % self.config.checkpoint_every == 0 or self._is_over(state):
+                        keeper.save(state)
+                        is_saved = True
+                except NotFinite as error:
+                    self._roll_back(state, error, keeper, audience)
+                    is_saved = False
             if not is_saved:
-                saving.begin(state)
-            saving.finish()
+                keeper.save(state)
+            keeper.finish()
+            self.processes.wait()
             result = TrainResult(
                 run=self.run_directory.path,
                 step=state.step,
-                steps=self.config.steps,
-                checkpoint=saving.newest or saved,
-                is_interrupted=state.step < self.config.steps,
+                steps=self._total,
+                checkpoint=keeper.newest or checkpoint,
+                is_interrupted=is_stopped,
                 duration_s=time.perf_counter() - started,
                 metrics=metrics,
+                signal=None if stop.signal is None else int(stop.signal),
             )
-            with self._file_errors(state, saving):
-                for callback in callbacks:
-                    callback.on_end(result)
+            with self._file_errors(state, keeper):
+                audience.on_end(result)
         return result
 
-    def _checkpoint_writer(self, state: TrainingState, callbacks: Sequence[Callback]) -> CheckpointWriter:
-        def on_written(step: int, directory: Path) -> None:
-            with self._file_errors(state, writer):
-                keep_newest(self.run_directory.checkpoints, self.config.keep)
-                for callback in callbacks:
-                    callback.on_checkpoint(step, directory)
+    def _is_over(self, state: TrainingState) -> bool:
+        if self._total is not None:
+            return state.step >= self._total
+        assert self.config.minutes is not None
+        return self.processes.any(self.processes.is_main and state.elapsed_s >= 60 * self.config.minutes)
 
-        memory: SnapshotMemory | None = None
-        if self.config.background_checkpoints:
-            memory = SnapshotMemory(self.generator, keeps_model=self._save_generator is not None)
-        writer = CheckpointWriter(self.run_directory.checkpoints, self._save_generator, memory, on_written)
-        return writer
+    def _inspect(self, state: TrainingState, metrics: StepMetrics, audience: Audience) -> StepMetrics:
+        """Look for trouble, and tell of the step and of what was found."""
+        audience.on_step(metrics)
+        return metrics
 
-    def _sample_writer(self) -> SampleGridWriter:
-        return SampleGridWriter(
-            self.run_directory.samples,
-            self.generator,
-            every=self.config.sample_every,
-            num_samples=self.config.num_samples,
-            batch_size=self.config.batch_size,
-            seed=self.config.seed,
+    def _measure(self, state: TrainingState, audience: Audience) -> bool:
+        """Measure the quality if it is due; whether it is the best so far."""
+        if self._quality is None or not (state.step % self.config.quality_every == 0 or self._is_over(state)):
+            return False
+        is_best = False
+        if self.processes.is_main:
+            assert self._quality_log is not None
+            quality = self._quality_log.measure(state.shown_generator, state.step)
+            audience.on_quality(quality)
+            is_best = quality.is_best
+            if is_best:
+                state.best = Best(quality.value, quality.step)
+        return self.processes.any(is_best)
+
+    def _roll_back(self, state: TrainingState, error: NotFinite, keeper: StateKeeper, audience: Audience) -> None:
+        failed = state.step
+        told = keeper.roll_back(state, error)
+        with self._file_errors(state, keeper):
+            audience.on_rollback(self._start(state))
+            if self.processes.is_main:
+                log.warning("%s", told)
+                audience.on_alarm(Alarm(failed, "rollback", told))
+
+    def _start(self, state: TrainingState) -> TrainStart:
+        return TrainStart(self.run_directory.path, state.step, self._total, self.config.minutes)
+
+    def _callbacks(self, state: TrainingState) -> tuple[Callback, ...]:
+        """All who are told: nobody in a process that is not the main one."""
+        if not self.processes.is_main:
+            return ()
+        run, config = self.run_directory, self.config
+        grids = SampleGridWriter(
+            run.samples,
+            state.shown_generator,
+            every=config.sample_every,
+            num_samples=config.num_samples,
+            batch_size=config.batch_size,
+            seed=config.seed,
             sample_rate=sample_rate_of(self.data),
         )
+        own: list[Callback] = [MetricsWriter(run.metrics), AlarmWriter(run.events), grids]
+        if self._quality is not None:
+            self._quality_log = QualityLog(run.quality, self._quality)
+            own.append(self._quality_log)
+        return (*own, *self.callbacks)
+
+    def _keeper(self, state: TrainingState, audience: Audience) -> StateKeeper:
+        def on_written(step: int, directory: Path) -> None:
+            with self._file_errors(state, keeper):
+                audience.on_checkpoint(step, directory)
+
+        keeper = StateKeeper(self.run_directory, self.config, self.processes, self._save_generator, on_written)
+        return keeper
+
+    def _write_record(self, record: RunRecord) -> None:
+        if self.processes.is_main:
+            write_record(self.run_directory, record)
+        self.processes.wait()
+
+    def _check_differences(self, before: RunRecord) -> None:
+        """Refuse what makes this another training than the run's, but for what may differ.
+
+        Raises:
+            TrainingError: something else differs, or there is no such thing.
+        """
+        now = self._record()
+        known = [*now.config.to_json(), *now.facts]
+        for name in sorted(self._overrides):
+            if name not in known:
+                raise TrainingError(
+                    f"There is no setting {name!r} to override.{closest(name, known)} There are: {', '.join(known)}."
+                )
+        differences = before.differences(now)
+        if refused := sorted(differences.keys() - self._overrides):
+            listed = "; ".join(f"{name}: {differences[name]}" for name in refused)
+            raise TrainingError(
+                f"{self.run_directory.path} was started with other settings: {listed}. Resume it with its own, allow a "
+                f"change by --override {refused[0]!r}, or start a new run in another folder."
+            )
 
     def _record(self, provenance: Mapping[str, str] | None = None) -> RunRecord:
         """What this trainer would train, to be written or compared."""
@@ -214,6 +317,7 @@ class Trainer:
             "loss object": repr(self.loss) if is_dataclass(self.loss) else type(self.loss).__qualname__,
             "generator": describe_network(self.generator),
             "discriminator": describe_network(self.discriminator),
+            "processes": str(self.processes.count),
         }
         own = {**self._provenance, "torch": torch.__version__, "device": str(self.device)}
         if (sample_rate := sample_rate_of(self.data)) is not None:
@@ -233,12 +337,12 @@ class Trainer:
             self.discriminator.train(before[1])
 
     @contextmanager
-    def _file_errors(self, state: TrainingState, saving: CheckpointWriter) -> Iterator[None]:
+    def _file_errors(self, state: TrainingState, keeper: StateKeeper) -> Iterator[None]:
         """Turns a failure to write metrics, samples or the like into a refusal that says what is safe."""
         try:
             yield
         except OSError as error:
-            saving.settle()  # the newest checkpoint may be on its way to the disk
+            keeper.settle()  # the newest checkpoint may be on its way to the disk
             raise TrainingError(
                 f"Step {state.step}: writing into {self.run_directory.path} failed: {error}. {self._last_checkpoint()}"
             ) from error

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from rpganify.errors import ModelFileError, TrainingError
+from rpganify.manifest import find_damage
 from rpganify.training import checkpoint as module
 from rpganify.training.checkpoint import (
-    find_damage,
     keep_newest,
     list_checkpoints,
     newest_intact,
@@ -43,7 +43,7 @@ def fresh_state(seed=0):
 def moved_state(steps=3):
     """A state after some steps, so that optimizers, streams and power iterations have moved."""
     state = fresh_state()
-    step = TrainingStep(Hinge(), digits(50), CONFIG, torch.device("cpu"))
+    step = TrainingStep(Hinge(), digits(50), CONFIG)
     for _ in range(steps):
         step(state)
     return state

@@ -3,14 +3,14 @@ import logging
 import threading
 
 import pytest
-import torch
 
 import rpganify
 from rpganify.errors import TrainingError
+from rpganify.manifest import find_damage
 from rpganify.modelfile import save_model
 from rpganify.training import checkpoint as checkpoint_module
 from rpganify.training import checkpoint_writer as module
-from rpganify.training.checkpoint import find_damage, list_checkpoints, write_checkpoint
+from rpganify.training.checkpoint import list_checkpoints, write_checkpoint
 from rpganify.training.checkpoint_writer import CheckpointWriter
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge
@@ -22,7 +22,7 @@ from tests.unit.training.fakes import Critic, TinyPaths, digits, seeded
 from tests.unit.training.test_with_converted_models import Small
 
 CONFIG = TrainConfig(batch_size=8)
-STEP = TrainingStep(Hinge(), digits(50), CONFIG, torch.device("cpu"))
+STEP = TrainingStep(Hinge(), digits(50), CONFIG)
 BLOCKS_2 = {"buckets": 2, "blocks": 3, "latent": "z:8"}
 
 
@@ -39,7 +39,7 @@ def state_of(generator=None):
 
 
 def writer_at(path, state, told=None, save_generator=None, is_background=True):
-    memory = SnapshotMemory(state.generator, keeps_model=save_generator is not None) if is_background else None
+    memory = SnapshotMemory(keeps_models=save_generator is not None) if is_background else None
     on_written = (lambda step, directory: None) if told is None else (lambda step, directory: told.append(step))
     return CheckpointWriter(path, save_generator, memory, on_written)
 
@@ -120,7 +120,7 @@ def test_it_is_told_in_the_training_s_thread_and_written_in_another(tmp_path):
         threads.append(threading.current_thread())
         save_tensors(model, directory)
 
-    memory = SnapshotMemory(state.generator, keeps_model=True)
+    memory = SnapshotMemory(keeps_models=True)
     with CheckpointWriter(tmp_path, save, memory, lambda *_: threads.append(threading.current_thread())) as writer:
         for _ in range(2):
             writer.begin(state)
@@ -214,7 +214,7 @@ def test_a_listener_that_fails_does_not_take_the_place_of_what_ended_the_trainin
         raise LookupError("the listener's own")
 
     state = state_of()
-    writer = CheckpointWriter(tmp_path, None, SnapshotMemory(state.generator, keeps_model=False), failing)
+    writer = CheckpointWriter(tmp_path, None, SnapshotMemory(keeps_models=False), failing)
     with caplog.at_level(logging.ERROR), pytest.raises(KeyboardInterrupt), writer:
         writer.begin(state)
         raise KeyboardInterrupt

@@ -13,9 +13,19 @@ def test_the_first_interrupt_is_noted_and_the_second_stops_at_once(caplog):
         with caplog.at_level(logging.WARNING):
             signal.raise_signal(signal.SIGINT)
         assert stop.is_requested
-        assert "the step is finished and saved first. Ctrl-C again stops at once" in caplog.text
+        assert "the step is finished and saved first. Once more stops at once" in caplog.text
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_request_to_terminate_is_noted_too_and_the_second_ends_the_process(caplog):
+    with FinishOnInterrupt() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+        assert "Asked to terminate: the step is finished and saved first" in caplog.text
+        with pytest.raises(SystemExit) as exit:
+            signal.raise_signal(signal.SIGTERM)
+        assert exit.value.code == 143
 
 
 def test_afterwards_interrupts_go_where_they_went_before():

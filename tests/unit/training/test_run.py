@@ -20,12 +20,12 @@ def test_a_record_survives_the_disk(tmp_path):
 
 def test_differences_are_those_of_settings_and_facts_but_not_of_provenance():
     other = RunRecord(TrainConfig(seed=4), {"data": "mnist, 60000 images", "loss": "Hinge"}, {"model": "elsewhere"})
-    assert RECORD.differences(other) == [
-        "seed: 3 -> 4",
-        "data: digits, 1797 images -> mnist, 60000 images",
-        "loss: None -> Hinge",
-    ]
-    assert RECORD.differences(dataclasses.replace(RECORD, provenance={})) == []
+    assert RECORD.differences(other) == {
+        "seed": "3 -> 4",
+        "data": "digits, 1797 images -> mnist, 60000 images",
+        "loss": "None -> Hinge",
+    }
+    assert RECORD.differences(dataclasses.replace(RECORD, provenance={})) == {}
 
 
 def test_a_folder_without_a_training_is_refused(tmp_path):

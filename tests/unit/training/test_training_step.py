@@ -36,7 +36,7 @@ class Watched:
 def step_with(loss, **settings):
     config = TrainConfig(batch_size=8, **settings)
     state = TrainingState.initial(seeded(TinyPaths), seeded(Critic, 1), config)
-    return state, TrainingStep(loss, digits(50), config, torch.device("cpu"))
+    return state, TrainingStep(loss, digits(50), config)
 
 
 def test_a_step_is_d_steps_of_the_discriminator_and_one_of_the_generator():
