@@ -1,7 +1,8 @@
-"""Figures for a dark page: the house's ink and paper change places, colours and photographs stay as they are."""
+"""Figures for a dark page: what is dark becomes light and the other way round; photographs stay as they are."""
 
 from __future__ import annotations
 
+import colorsys
 import io
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,10 +21,8 @@ from matplotlib.text import Text
 from rpganify.report.style import INK, MUTED, PAPER, RULE
 
 DARK_PAPER = "#181c22"
-_DARK = {
-    INK: "#e8ebef", MUTED: "#9aa4b0", RULE: "#363e48", PAPER: DARK_PAPER,
-    "#000000": "#e8ebef", "#ffffff": DARK_PAPER, "#0072b2": "#4aa3df",
-}  # fmt: skip
+_DARK = {INK: "#e8ebef", MUTED: "#9aa4b0", RULE: "#363e48", PAPER: DARK_PAPER, "#000000": "#e8ebef"}
+_DARKEST, _LIGHTEST = 0.12, 0.93  # lightness of dark paper and of the ink on it
 _PAIRS = [(np.array(colors.to_rgb(light)), np.array(colors.to_rgb(dark))) for light, dark in _DARK.items()]
 
 Setter = Callable[[Any], Any]
@@ -32,25 +31,26 @@ Setter = Callable[[Any], Any]
 def dark_png(drawing: Drawing) -> bytes:
     """The figure on dark paper, as PNG; the figure itself is left as it was.
 
-    Ink, muted ink, rules and paper of `report.style`, black and white change to their dark counterparts. What lies on a
-    picture or a heat map, such as the numbers in its cells, keeps its colour, as the ground below it does.
+    Ink, muted ink, rules and paper of `report.style` have their counterparts; every other colour keeps its hue, and its
+    lightness is turned round, so that all contrasts stay. Images stay as they are, and so does the text that lies on
+    one, such as numbers on a heat map that is drawn as an image.
     """
     drawing.canvas.draw()  # places everything, so that what lies on a picture can be told
-    changed: list[tuple[Setter, Any]] = []
+    # Setting a colour back is not always the same as never having set it: an edge may follow the face.
+    before = [(artist, dict(vars(artist))) for artist in drawing.findobj()]
     try:
-        for setter, old in _colours(drawing):
+        for setter, old in list(_colours(drawing)):
             new = _darkened(old)
             if new is not None:
                 setter(new)
-                changed.append((setter, old))
         buffer = io.BytesIO()
         drawing.savefig(
             buffer, format="png", dpi="figure", facecolor=drawing.get_facecolor(), metadata={"Software": None}
         )
         return buffer.getvalue()
     finally:
-        for setter, old in changed:
-            setter(old)
+        for artist, state in before:
+            vars(artist).update(state)
 
 
 def _colours(drawing: Drawing) -> Iterator[tuple[Setter, Any]]:
@@ -78,16 +78,18 @@ def _darkened(colour: Any) -> Any:
         rgba = np.atleast_2d(colors.to_rgba_array(colour)).copy()
     except (ValueError, TypeError):
         return None
-    is_changed = False
     for row in rgba:
-        for light, dark in _PAIRS:
-            if row[3] > 0 and np.abs(row[:3] - light).max() < 1e-3:
-                row[:3] = dark
-                is_changed = True
-                break
-    if not is_changed:
-        return None
+        row[:3] = _dark_of(row[:3])
     return rgba if np.ndim(colour) == 2 else tuple(rgba[0])
+
+
+def _dark_of(rgb: Any) -> Any:
+    for light, dark in _PAIRS:
+        if np.abs(rgb - light).max() < 1e-3:
+            return dark
+    hue, lightness, saturation = colorsys.rgb_to_hls(*rgb)
+    # On a dark ground a full colour glares.
+    return colorsys.hls_to_rgb(hue, _LIGHTEST - lightness * (_LIGHTEST - _DARKEST), 0.8 * saturation)
 
 
 def _extent(artist: Artist) -> tuple[float, float, float, float]:

@@ -1,53 +1,45 @@
-"""The page: reports as one self-contained HTML file, with nothing to fetch and no script."""
+"""The page: everything in one self-contained HTML file, which fetches nothing."""
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
-from rpganify.report.report import Cell, JsonValue, Report, Table
+from rpganify.report.contents import WORDS, Page, contents_of, findings_of, sections_of
+from rpganify.report.pictures import data_uri, picture_of, png_size
+from rpganify.report.report import Cell, JsonValue, Table
 
-# Figures are drawn at 200 dpi; two of their pixels to one of the page's is their natural size, crisp on fine screens.
-PIXELS_PER_PX = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    base64: str
-    width_px: int
-
-    @classmethod
-    def of(cls, png: bytes) -> _Picture:
-        (width,) = struct.unpack(">I", png[16:20])  # of the IHDR chunk, which comes first
-        return cls(base64.b64encode(png).decode(), max(1, width // PIXELS_PER_PX))
+_TEMPLATES = ("page.html.jinja", "parts.html.jinja")
 
 
-def render_page(reports: Sequence[Report], title: str, pictures: Mapping[str, bytes]) -> str:
-    """The reports as one HTML page; every text in it is escaped.
-
-    Args:
-        reports: in the order of the page's sections.
-        title: the page's heading.
-        pictures: PNG bytes by file name, `Report.file(figure)` for each figure.
-    """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        cell=format_cell, json=format_value, rows=merged_rows, paragraphs=_paragraphs, code=_code
+def render_page(page: Page) -> str:
+    """The page as HTML; every text in it is escaped. Its only script is its own, for colours, contents and figures."""
+    texts = {name: _text_of(name) for name in (*_TEMPLATES, "page.css", "page.js")}
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=DictLoader(texts)
     )
-    here = files("rpganify.report")
-    template = environment.from_string(here.joinpath("page.html.jinja").read_text(encoding="utf-8"))
-    return template.render(
-        title=title,
-        reports=reports,
-        style=here.joinpath("page.css").read_text(encoding="utf-8"),
-        pictures={name: _Picture.of(content) for name, content in pictures.items()},
+    environment.filters.update(
+        cell=format_cell, json=format_value, rows=merged_rows, paragraphs=_paragraphs, code=_code, picture=picture_of,
+        embedded=data_uri, size=png_size,
+        findings=findings_of,
+    )  # fmt: skip
+    sections = sections_of(page)
+    notes = [
+        f"{subject.name}: {note}" if len(page.subjects) > 1 else note
+        for subject in page.subjects
+        for note in subject.notes
+    ]
+    return environment.get_template("page.html.jinja").render(
+        page=page,
+        sections=sections,
+        contents=contents_of(page, sections),
+        words=WORDS,
+        notes=notes,
+        style=texts["page.css"],
+        script=texts["page.js"],
     )
 
 
@@ -111,3 +103,7 @@ def _decimals(value: float) -> int:
 
 def _minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _text_of(name: str) -> str:
+    return files("rpganify.report").joinpath("template", name).read_text(encoding="utf-8")

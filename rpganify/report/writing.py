@@ -12,30 +12,55 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rpganify.errors import AnalysisError
-from rpganify.report.dark import dark_png
+from rpganify.report.contents import Page
 from rpganify.report.page import render_page
-from rpganify.report.report import Figure, Report, Table
+from rpganify.report.pictures import dark_name, figure_to_png, pictures_of
+from rpganify.report.report import Report, Table
+from rpganify.report.subject import Subject
+
+__all__ = [
+    "FORMAT_VERSION",
+    "PAGE",
+    "dark_name",
+    "figure_to_png",
+    "pictures_of",
+    "report_to_json",
+    "table_to_csv",
+    "write_page",
+    "write_reports",
+]
 
 FORMAT_VERSION = 1
 PAGE = "index.html"
+DATA = "report.json"
 
 
 def write_reports(reports: Sequence[Report], directory: Path, *, title: str) -> tuple[Path, ...]:
-    """Writes `index.html`, and per report `NAME.json`, `NAME-TABLE.csv` and `NAME-FIGURE.png`.
-
-    Everything is made before anything is written, and each file is written aside and renamed, so a
-    failure leaves what was there before. Files of other names in the directory stay.
+    """Writes a page on one model, and its files: `write_page` for reports that are all there is to say.
 
     Args:
         reports: at least one, each with its own name.
         directory: made if missing.
         title: what was analyzed, the page's heading.
+    """
+    return write_page(Page(title, (Subject(title, "model", reports=tuple(reports)),)), directory)
+
+
+def write_page(page: Page, directory: Path) -> tuple[Path, ...]:
+    """Writes `index.html`, `report.json`, and per report `NAME.json`, `NAME-TABLE.csv` and `NAME-FIGURE.png`.
+
+    Files of several models lie in a folder each. Everything is made before anything is written, and each file is
+    written aside and renamed, so a failure leaves what was there before. Files of other names in the directory stay.
+
+    Args:
+        page: with at least one report.
+        directory: made if missing.
     Returns:
         The files written, the page first.
     Raises:
         AnalysisError: nothing to write, two files of one name, or the disk refuses.
     """
-    contents = _contents(reports, title)
+    contents = _contents(page)
     is_new = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -43,6 +68,7 @@ def write_reports(reports: Sequence[Report], directory: Path, *, title: str) -> 
             for name, content in contents.items():
                 _write(Path(aside) / name, content)
             for name in contents:
+                (directory / name).parent.mkdir(exist_ok=True)
                 os.replace(Path(aside) / name, directory / name)
     except OSError as error:
         if is_new:
@@ -72,6 +98,37 @@ def report_to_json(report: Report) -> dict[str, object]:
     }
 
 
+def page_to_json(page: Page) -> dict[str, object]:
+    """All that the page says, as plain data: everything but the pictures, which are named."""
+    return {
+        "format": FORMAT_VERSION,
+        "title": page.title,
+        "models": {subject.name: _subject_to_json(subject, page.folder(subject)) for subject in page.subjects},
+        "comparisons": {report.name: report_to_json(report) for report in page.comparisons},
+    }
+
+
+def _subject_to_json(subject: Subject, folder: str) -> dict[str, object]:
+    return {
+        "folder": folder,
+        "is": subject.lead,
+        "facts": dict(subject.facts),
+        "buckets": [
+            {
+                "number": card.number,
+                "name": card.name,
+                "layers": list(card.layers),
+                "num_blocks": card.num_blocks,
+                "parameters_per_block": card.num_parameters,
+                "words": list(card.words),
+            }
+            for card in subject.cards
+        ],
+        "notes": list(subject.notes),
+        "reports": {report.name: report_to_json(report) for report in subject.reports},
+    }
+
+
 def table_to_csv(table: Table) -> str:
     """The table as CSV: a line of headings with units, then the rows in full precision; None is empty."""
     text = io.StringIO()
@@ -81,50 +138,31 @@ def table_to_csv(table: Table) -> str:
     return text.getvalue()
 
 
-def figure_to_png(figure: Figure) -> bytes:
-    """The picture as a PNG file; equal figures give equal bytes."""
-    if isinstance(figure.picture, bytes):
-        return figure.picture
-    buffer = io.BytesIO()
-    figure.picture.savefig(buffer, format="png", dpi="figure", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def pictures_of(report: Report) -> dict[str, bytes]:
-    """The report's pictures as PNG files by name, and those for a dark page under `dark_name(name)`."""
-    pictures: dict[str, bytes] = {}
-    for figure in report.figures:
-        name = report.file(figure)
-        pictures[name] = figure_to_png(figure)
-        dark = figure.dark if isinstance(figure.picture, bytes) else dark_png(figure.picture)
-        if dark is not None:
-            pictures[dark_name(name)] = dark
-    return pictures
-
-
-def dark_name(name: str) -> str:
-    """The name of a picture's version for a dark page: `x.dark.png` of `x.png`."""
-    return f"{name.removesuffix('.png')}.dark.png"
-
-
-def _contents(reports: Sequence[Report], title: str) -> dict[str, bytes]:
-    if not reports:
-        raise AnalysisError("There is no report to write. Name an analyzer; `rpganify plugins` lists them.")
+def _contents(page: Page) -> dict[str, bytes]:
     files: list[tuple[str, bytes]] = []
-    pictures: dict[str, bytes] = {}
-    for report in reports:
-        text = json.dumps(report_to_json(report), ensure_ascii=False, indent=2, allow_nan=False)
-        files.append((f"{report.name}.json", text.encode() + b"\n"))
-        files += [(report.file(table), table_to_csv(table).encode()) for table in report.tables]
-        for figure in report.figures:
-            pictures[report.file(figure)] = figure_to_png(figure)
-            files.append((report.file(figure), pictures[report.file(figure)]))
+    for report in page.comparisons:
+        files += _files_of(report, "")
+    for subject in page.subjects:
+        for report in subject.reports:
+            files += _files_of(report, page.folder(subject))
+    if not files:
+        raise AnalysisError("There is no report to write. Name an analyzer; `rpganify plugins` lists them.")
     names = [name for name, _ in files]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in (*names, PAGE, DATA) if (*names, PAGE, DATA).count(name) > 1})
     if twice:
         raise AnalysisError(f"Two parts of these reports would be written to {twice[0]!r}; give each its own name.")
-    page = render_page(reports, title, pictures)
-    return {PAGE: page.encode(), **dict(files)}
+    return {PAGE: render_page(page).encode(), DATA: _json(page_to_json(page)), **dict(files)}
+
+
+def _files_of(report: Report, folder: str) -> list[tuple[str, bytes]]:
+    files = [(f"{report.name}.json", _json(report_to_json(report)))]
+    files += [(report.file(table), table_to_csv(table).encode()) for table in report.tables]
+    files += [(report.file(figure), figure_to_png(figure)) for figure in report.figures]
+    return [(folder + name, content) for name, content in files]
+
+
+def _json(data: object) -> bytes:
+    return json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"
 
 
 def _table_to_json(table: Table) -> dict[str, object]:
@@ -137,6 +175,7 @@ def _table_to_json(table: Table) -> dict[str, object]:
 
 
 def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
         file.write(content)
         file.flush()

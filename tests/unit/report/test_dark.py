@@ -1,7 +1,10 @@
+import colorsys
 import io
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure as Drawing
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from rpganify.report.dark import DARK_PAPER, dark_png
@@ -31,11 +34,26 @@ def colours(png: bytes) -> set[str]:
     return {f"#{r:02x}{g:02x}{b:02x}" for r, g, b in rows}
 
 
-def test_a_chart_stands_on_dark_paper_with_light_ink_and_keeps_its_colours():
+def test_a_chart_stands_on_dark_paper_with_light_ink_and_its_colours_keep_their_hue():
     light, dark = figure_to_png(Figure("c", "c", chart())), dark_png(chart())
     assert pixels(light).shape == pixels(dark).shape
     assert {PAPER, "#e69f00"} <= colours(light) and DARK_PAPER not in colours(light)
-    assert {DARK_PAPER, "#e8ebef", "#e69f00"} <= colours(dark) and not {PAPER, INK} & colours(dark)
+    assert {DARK_PAPER, "#e8ebef"} <= colours(dark) and not {PAPER, INK} & colours(dark)
+    orange = pixels(dark).reshape(-1, 3)[pixels(dark).reshape(-1, 3).argmax(axis=0)[0]] / 255
+    assert colorsys.rgb_to_hls(*orange)[0] == pytest.approx(colorsys.rgb_to_hls(0xE6, 0x9F, 0)[0], abs=0.01)
+
+
+def test_contrasts_stay_what_they_were_on_cells_that_are_drawn_as_patches():
+    drawing = new_drawing(2, 1)
+    axes = drawing.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, 2)
+    axes.axis("off")
+    for x, ground, ink in ((0, "#d3e4f1", INK), (1, "#07345a", PAPER)):
+        axes.add_patch(Rectangle((x, 0), 1, 1, facecolor=ground, linewidth=0))
+        axes.text(x + 0.5, 0.5, "88", color=ink, fontsize=40, ha="center", va="center")
+    dark = pixels(dark_png(drawing)).mean(axis=2)
+    assert dark[5, 5] < 80 < dark[:, :200].max()  # light text on the cell that is dark now
+    assert dark[5, 395] > 120 > dark[:, 200:].min()
 
 
 def test_the_figure_itself_is_left_as_it_was():

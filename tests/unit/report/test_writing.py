@@ -1,15 +1,18 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from rpganify.errors import AnalysisError
+from rpganify.report.contents import Page
 from rpganify.report.report import Column, Figure, Report, Table
 from rpganify.report.style import new_drawing
-from rpganify.report.writing import write_reports
+from rpganify.report.subject import Subject
+from rpganify.report.writing import write_page, write_reports
 
 
 def report(name: str = "size", value: float = 0.1) -> Report:
@@ -30,7 +33,7 @@ def report(name: str = "size", value: float = 0.1) -> Report:
 
 def test_a_report_becomes_a_page_and_json_csv_and_png_files(tmp_path: Path):
     written = write_reports([report()], tmp_path / "out", title="my model")
-    names = ["index.html", "size.json", "size-main.csv", "size-plot.png"]
+    names = ["index.html", "report.json", "size.json", "size-main.csv", "size-plot.png"]
     assert [path.name for path in written] == names
     assert sorted(os.listdir(tmp_path / "out")) == sorted(names)
 
@@ -103,3 +106,25 @@ def test_two_parts_of_one_file_name_are_refused(tmp_path: Path):
 def test_no_report_is_refused(tmp_path: Path):
     with pytest.raises(AnalysisError, match="There is no report to write"):
         write_reports([], tmp_path, title="m")
+
+
+def test_files_of_several_models_lie_in_a_folder_each_and_one_file_holds_all_numbers(tmp_path: Path):
+    subjects = tuple(
+        Subject(name, name, lead=f"It is {name}.", facts=(("Paths", "3"),), reports=(report(),)) for name in "ab"
+    )
+    both = replace(report(), name="both")
+    written = write_page(Page("a and b", subjects, comparisons=(both,)), tmp_path)
+    files = ["size.json", "size-main.csv", "size-plot.png"]
+    expected = ["index.html", "report.json", "both.json", "both-main.csv", "both-plot.png"]
+    expected += [f"{name}/{file}" for name in "ab" for file in files]
+    assert [path.relative_to(tmp_path).as_posix() for path in written] == expected
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert list(data["models"]) == ["a", "b"] and data["models"]["a"]["is"] == "It is a."
+    assert data["models"]["b"]["reports"]["size"] == json.loads((tmp_path / "b" / "size.json").read_text())
+    assert data["models"]["b"]["folder"] == "b/" and data["comparisons"]["both"]["name"] == "both"
+
+
+def test_a_page_without_any_report_is_refused(tmp_path: Path):
+    with pytest.raises(AnalysisError, match=r"no report to write\. Name an analyzer"):
+        write_page(Page("m", (Subject("m", "m"),)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

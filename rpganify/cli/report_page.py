@@ -1,0 +1,147 @@
+"""From opened models to the page of `rpganify report`: analyses, overview, training."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rpganify.analysis.overview import Training, describe_model, key_of, with_reports
+from rpganify.cli.analyses import Tools, analyze_model, make_context
+from rpganify.cli.analysis_options import AnalysisOptions
+from rpganify.cli.console import say
+from rpganify.cli.models import OpenedModel
+from rpganify.cli.progress import ProgressTalk
+from rpganify.errors import AnalysisError
+from rpganify.report.contents import Page
+from rpganify.report.report import Report
+from rpganify.report.subject import Subject
+from rpganify.report.training import training_report
+from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
+from rpganify.training.run import RunDirectory
+
+_DATA = re.compile(r"(?P<name>.+), (?P<number>\d+) images")
+
+
+def with_twin_among(opened: Sequence[OpenedModel], tools: Tools) -> Tools:
+    """The tools, with the one standard generator among the models as the others' twin if none was named."""
+    plain = [one for one in opened if isinstance(one.model, StandardGenerator)]
+    others = [one for one in opened if isinstance(one.model, RandomPathGenerator)]
+    if tools.twin is not None or len(plain) != 1 or not others:
+        return tools
+    (twin,) = plain
+    if any(tuple(one.model.image_shape) != tuple(twin.model.image_shape) for one in others):
+        return tools
+    say(f"{twin.name} is the twin of {', '.join(one.name for one in others)} (--twin names another)")
+    return replace(tools, twin=twin.model)
+
+
+def make_page(
+    opened: Sequence[OpenedModel],
+    tools: Tools,
+    options: AnalysisOptions,
+    analyzers: Sequence[str],
+    output: Path,
+    talk: ProgressTalk,
+    title: str | None = None,
+) -> Page:
+    """The page on these models; analyses that are missing are run and kept under `output`.
+
+    Raises:
+        AnalysisError: an analyzer that was named does not take one of the models.
+    """
+    names = _unique([one.name for one in opened])
+    subjects = [
+        _subject(one, name, tools, options, analyzers, output, talk) for one, name in zip(opened, names, strict=True)
+    ]
+    keys = _unique([key_of(name) for name in names])
+    together = tuple(replace(subject, key=key) for subject, key in zip(subjects, keys, strict=True))
+    kicker = "What the layers of this generator do" if len(names) == 1 else f"{len(names)} generators side by side"
+    return Page(title or _joined(names), together, kicker=kicker, colophon=_colophon(options.seed))
+
+
+def _subject(
+    named: OpenedModel,
+    name: str,
+    tools: Tools,
+    options: AnalysisOptions,
+    analyzers: Sequence[str],
+    output: Path,
+    talk: ProgressTalk,
+) -> Subject:
+    record = _record(named)
+    own = replace(tools, twin=None) if tools.twin is named.model else tools
+    reports: tuple[Report, ...] = ()
+    left_out: tuple[str, ...] = ()
+    try:
+        analyzed = analyze_model(named, own, options, analyzers, output, talk)
+    except AnalysisError as error:
+        if analyzers:
+            raise
+        # Samples and training can still be shown.
+        context, left_out = make_context(named, own, options, talk), (str(error),)
+    else:
+        context, reports, left_out = analyzed.context, analyzed.reports, analyzed.left_out
+    subject = describe_model(named.model, context, name, _training(named, record))
+    curves = _curves(named, record)
+    return with_reports(subject, (*reports, *([curves] if curves else [])), left_out)
+
+
+def _record(named: OpenedModel) -> dict[str, Any]:
+    """What `config.json` of the model's run holds, whatever version of rpganify wrote it; {} if it is no run's."""
+    if named.run is None:
+        return {}
+    try:
+        record: Any = json.loads(RunDirectory(named.run).config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        say(f"left out: the settings of {named.name}: {RunDirectory(named.run).config} cannot be read ({error})")
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _training(named: OpenedModel, record: Mapping[str, Any]) -> Training | None:
+    if named.step is None:
+        return None
+    facts = record.get("facts")
+    told = str(facts.get("data", "")) if isinstance(facts, dict) else ""
+    found = _DATA.fullmatch(told)
+    return Training(named.step, found["name"] if found else told, int(found["number"]) if found else None)
+
+
+def _curves(named: OpenedModel, record: Mapping[str, Any]) -> Report | None:
+    if named.run is None:
+        return None
+    told = {name: record[name] for name in ("settings", "facts", "provenance") if name in record}
+    try:
+        return training_report(RunDirectory(named.run).metrics, told)
+    except AnalysisError as error:
+        say(f"left out: the curves of {named.name}: {error}")
+        return None
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names, with a number behind those that occur again."""
+    result: list[str] = []
+    for name in names:
+        number, free = 2, name
+        while free in result:
+            free, number = f"{name}-{number}", number + 1
+        result.append(free)
+    return result
+
+
+def _joined(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _colophon(seed: int) -> str:
+    return (
+        f"Made by `rpganify {version('rpganify')}` with torch {torch.__version__}, seed {seed}. This page is one file and asks "
+        "for nothing else; all numbers are in `report.json` beside it."
+    )
