@@ -17,10 +17,11 @@ from rpganify.cli.convert import convert
 from rpganify.cli.explore import explore
 from rpganify.cli.export import export
 from rpganify.cli.inspect import inspect
+from rpganify.cli.report import report
 from rpganify.cli.sample import sample
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, explore, analyze, export, bench)
+COMMANDS = (inspect, convert, train, sample, explore, analyze, report, export, bench)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
