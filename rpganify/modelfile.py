@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ from rpganify.conversion.graph_data import blueprint_to_json
 from rpganify.conversion.graph_reading import blueprint_from_json
 from rpganify.conversion.replication import tensors_by_name
 from rpganify.errors import ModelFileError, RpganifyError
+from rpganify.modelfinding import GRAPH, find_model
 from rpganify.routing.blueprint import TensorSpec
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
@@ -37,7 +37,7 @@ _DTYPES = {
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
     "C64": torch.complex64,
 }  # fmt: skip
-GRAPH, TENSORS = "graph.json", "generator.safetensors"
+TENSORS = "generator.safetensors"
 Model = RandomPathGenerator | StandardGenerator
 
 
@@ -85,16 +85,17 @@ def save_model(model: Model, directory: Path | str, *, overwrite: bool = False) 
     return directory
 
 
-def load_model(directory: Path | str, *, trust_source: bool = False) -> Model:
+def load_model(directory: Path | str, *, trust_source: bool = False, is_raw: bool = False) -> Model:
     """Opens a model, or the newest intact one of a run; in eval mode. Runs no code that came with it.
 
     Args:
         directory: the model, or the run.
+        is_raw: of a run, take the weights themselves even where it has their moving average.
         trust_source: import functions of the generator's own source where the model calls any. That runs their code.
     Raises:
         ModelFileError: there is none, it is damaged, foreign, or from a newer rpganify.
     """
-    directory = find_model(Path(directory))
+    directory = find_model(Path(directory), is_raw=is_raw).directory
     data = _read_graph(directory / GRAPH)
     try:
         blueprint = blueprint_from_json(
@@ -124,29 +125,6 @@ def _read_graph(file: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ModelFileError(f"{file} is not of an rpganify model.")
     return data
-
-
-def find_model(directory: Path) -> Path:
-    """The directory with the model: itself, or of a run its newest checkpoint's.
-
-    Raises:
-        ModelFileError: there is none.
-    """
-    if not directory.exists():
-        raise ModelFileError(f"There is no model at {directory}. `rpganify convert my_gan.py` makes one.")
-    if (directory / GRAPH).is_file():
-        return directory
-    steps = sorted(
-        (path for path in directory.glob("checkpoints/step-*/*.rpgan") if (path / GRAPH).is_file()),
-        key=lambda path: int(re.sub(r"\D", "", path.parent.name) or 0),
-    )
-    for candidate in [*reversed(steps), *sorted(directory.glob("*.rpgan"))]:
-        if (candidate / GRAPH).is_file():
-            return candidate
-    raise ModelFileError(
-        f"{directory} is neither an rpganify model (it holds no {GRAPH}) nor a run with a checkpoint. `rpganify convert` "
-        "and `rpganify train` make them."
-    )
 
 
 def _check_tensors(file: Path, expected: Mapping[str, TensorSpec]) -> None:

@@ -10,7 +10,8 @@ from rpganify.cli.sources import SourceOptions, describe_source
 from rpganify.conversion.converting import standard
 from rpganify.entries import Architecture
 from rpganify.errors import ModelFileError, closest
-from rpganify.modelfile import GRAPH, Model, find_model, load_model
+from rpganify.modelfile import Model, load_model
+from rpganify.modelfinding import GRAPH, find_model
 from rpganify.registry import default_registry
 from rpganify.source.references import parse_reference
 
@@ -39,12 +40,13 @@ def is_on_disk(text: str) -> bool:
     return Path(text).is_dir()
 
 
-def open_model(options: SourceOptions, *, trusts_source: bool = False) -> OpenedModel:
+def open_model(options: SourceOptions, *, trusts_source: bool = False, is_raw: bool = False) -> OpenedModel:
     """The model that the user names: a converted one, a run's newest, or a SOURCE as a standard generator.
 
     Args:
         options: what was typed; all but the name belong to a SOURCE.
         trusts_source: whether a model on disk may import functions of its own source.
+        is_raw: of a run, take the weights themselves even where it has their moving average.
     Raises:
         ModelFileError: there is no such model, or it is on disk and came with options of a SOURCE.
         SourceError, ConversionError: the source cannot be read, built or traced.
@@ -55,7 +57,7 @@ def open_model(options: SourceOptions, *, trusts_source: bool = False) -> Opened
             raise ModelFileError(
                 f"{text} is built already: options such as --arg, --weights and --latent belong to a SOURCE. Leave them out."
             )
-        return _from_disk(Path(text), trusts_source)
+        return _from_disk(Path(text), trusts_source, is_raw)
     _check_is_source(text)
     source = options.load()
     generator = standard(
@@ -72,17 +74,13 @@ def open_model(options: SourceOptions, *, trusts_source: bool = False) -> Opened
     return OpenedModel(generator.eval(), name, told)
 
 
-def _from_disk(directory: Path, trusts_source: bool) -> OpenedModel:
-    found = find_model(directory)
-    model = load_model(found, trust_source=trusts_source)
+def _from_disk(directory: Path, trusts_source: bool, is_raw: bool) -> OpenedModel:
+    found = find_model(directory, is_raw=is_raw)
+    model = load_model(found.directory, trust_source=trusts_source)
     name = directory.resolve().name.removesuffix(".rpgan")
-    if (directory / GRAPH).is_file():
-        return OpenedModel(model, name, ())
-    told = (f"{directory}: its newest model, {found.relative_to(directory)}",)
-    checkpoint = found.parent.name
-    is_run = found.parent.parent == directory / "checkpoints" and checkpoint.startswith("step-")
-    step = int(checkpoint.removeprefix("step-")) if is_run and checkpoint.removeprefix("step-").isdigit() else None
-    return OpenedModel(model, name, told, directory if is_run else None, step)
+    told = (f"{directory}: {found.words or found.directory.name}",) if found.directory != directory else ()
+    is_run = found.step is not None and (directory / "checkpoints").is_dir()
+    return OpenedModel(model, name, told, directory if is_run else None, found.step)
 
 
 def _check_is_source(text: str) -> None:

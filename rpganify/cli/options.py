@@ -28,6 +28,10 @@ NamedModelArgument = Annotated[
         autocompletion=complete_source,
     ),
 ]
+RawOption = Annotated[
+    bool,
+    typer.Option("--raw", help="Of a run with a moving average of its weights, take the weights themselves."),
+]
 ArgOption = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="NAME=VALUE", help="An argument of the generator's constructor; repeat for more."),

@@ -1,0 +1,92 @@
+"""Which model a folder stands for: itself, or of a run the newest intact checkpoint's generator or moving average."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rpganify.errors import ModelFileError
+from rpganify.manifest import MANIFEST, find_damage
+
+log = logging.getLogger(__name__)
+
+GRAPH = "graph.json"
+RAW, AVERAGE = "generator.rpgan", "ema.rpgan"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """A model on disk.
+
+    Args:
+        directory: of the model itself.
+        step: of the checkpoint that it is in; None if it is in none.
+        is_average: whether it is a generator's moving average rather than its weights after that step; None where a
+            training kept no average.
+    """
+
+    directory: Path
+    step: int | None = None
+    is_average: bool | None = None
+
+    @property
+    def words(self) -> str:
+        """Which weights these are, for a line of talk; empty for a model that is in no checkpoint."""
+        if self.step is None:
+            return ""
+        match self.is_average:
+            case True:
+                return f"the moving average after step {self.step} (--raw takes the weights of that step)"
+            case False:
+                return f"the weights of step {self.step}, not their moving average (as --raw says)"
+        return f"the weights of step {self.step}"
+
+
+def find_model(directory: Path, *, is_raw: bool = False) -> FoundModel:
+    """The model that a folder stands for: itself, a checkpoint's, or the newest intact checkpoint's of a run.
+
+    Args:
+        directory: a model, a checkpoint (also `checkpoints/best`), or a run.
+        is_raw: take a checkpoint's own weights even where it has their moving average.
+    Raises:
+        ModelFileError: there is none, or none is intact.
+    """
+    if not directory.exists():
+        raise ModelFileError(f"There is no model at {directory}. `rpganify convert my_gan.py` makes one.")
+    if (directory / GRAPH).is_file():
+        return _described(directory)
+    checkpoints = [directory, *reversed(sorted(directory.glob("checkpoints/step-*"), key=_step_of))]
+    damaged = ""
+    for checkpoint in checkpoints:
+        names = (RAW,) if is_raw or not (checkpoint / AVERAGE / GRAPH).is_file() else (AVERAGE,)
+        for model in (checkpoint / name for name in names):
+            if not (model / GRAPH).is_file():
+                continue
+            damage = find_damage(checkpoint, under=model.name) if (checkpoint / MANIFEST).exists() else None
+            if damage is None:
+                return _described(model)
+            damaged = f"{checkpoint} is damaged ({damage})"
+            log.warning("The checkpoint %s, so the one before it is used.", damaged)
+    for model in sorted(directory.glob("*.rpgan")):
+        if (model / GRAPH).is_file():
+            return FoundModel(model)
+    if damaged:
+        raise ModelFileError(f"{directory} has no intact model: {damaged}. Take another copy of it, or train again.")
+    raise ModelFileError(
+        f"{directory} is neither an rpganify model (it holds no {GRAPH}) nor a run with a checkpoint. `rpganify convert` "
+        "and `rpganify train` make them."
+    )
+
+
+def _described(model: Path) -> FoundModel:
+    checkpoint = model.resolve().parent
+    if not re.fullmatch(r"step-\d+", checkpoint.name) or model.name not in (RAW, AVERAGE):
+        return FoundModel(model)
+    has_average = (checkpoint / AVERAGE / GRAPH).is_file()
+    return FoundModel(model, _step_of(checkpoint), model.name == AVERAGE if has_average else None)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(re.sub(r"\D", "", checkpoint.name) or 0)
