@@ -13,17 +13,19 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "variations",
             "a path's image, and a row per bucket of what other blocks make of it",
             "rpganify.analysis.variations:Variations",
+            needs=("buckets", "pictures"),
         ),
         AnalyzerEntry(
             "diversity",
             "how much images change with each bucket, in colour and semantics (section 4.1)",
             "rpganify.analysis.diversity:Diversity",
+            needs=("buckets", "pictures"),
         ),
         AnalyzerEntry(
             "responsibility",
             "what share of brightness, contrast, classes, … each bucket decides, alone and with others",
             "rpganify.analysis.responsibility:Responsibility",
-            needs=("buckets",),
+            needs=("buckets", "pictures"),
         ),
     ]
 
