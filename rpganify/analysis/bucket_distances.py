@@ -13,6 +13,8 @@ from rpganify.analysis.generation import ImageMaker
 from rpganify.errors import AnalysisError
 
 NUM_IMAGES = 4
+SAME, ALL = "same path twice", "all buckets varied"
+BOUNDS = (SAME, ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,15 @@ class BucketDistances:
         distances: what was measured, in the order of the last axis' groups.
         means: mean distance of all pairs `i ≠ j`, float64 `(num_paths, num_buckets, parts of all distances)`;
             0 for a bucket of one block.
+        bounds: what the buckets' distances lie between, `(num_paths, 2, parts of all distances)`: of two images of the
+            same path, and of as many images as above that differ in every bucket.
     """
 
     paths: Tensor
     num_images: tuple[int, ...]
     distances: tuple[PairDistance, ...]
     means: Tensor
+    bounds: Tensor
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -48,10 +53,18 @@ class BucketDistances:
     @property
     def ratios(self) -> Tensor:
         """`D(l→1)` of every path: `means` over those of bucket 1, NaN where that is 0 or the bucket has one block."""
-        first = self.means[:, :1]
-        ratios = torch.where(first > 0, self.means / first, torch.nan)
+        ratios = self._relative(self.means)
         ratios[:, torch.tensor(self.num_images) < 2] = torch.nan
         return ratios
+
+    @property
+    def bound_ratios(self) -> Tensor:
+        """`bounds` over the mean distance of bucket 1, NaN where that is 0."""
+        return self._relative(self.bounds)
+
+    def _relative(self, means: Tensor) -> Tensor:
+        first = self.means[:, :1]
+        return torch.where(first > 0, means / first, torch.nan)
 
 
 def measure_diversity(
@@ -73,31 +86,53 @@ def measure_diversity(
     chance = torch.Generator().manual_seed(context.seed)
     paths = rp.paths.sample(context.num_paths, generator=chance)
     blocks = [draw_blocks(m, context.num_paths, num_images, chance) for m in rp.paths.num_blocks]
+    free = draw_free_paths(rp.paths.num_blocks, context.num_paths, num_images, chance)
     num_parts = sum(len(distance.parts) for distance in distances)
     means = torch.zeros(context.num_paths, rp.paths.num_buckets, num_parts, dtype=torch.float64)
+    bounds = torch.zeros(context.num_paths, len(BOUNDS), num_parts, dtype=torch.float64)
     sizes = [chosen.shape[1] for chosen in blocks]
     compared = [bucket for bucket, size in enumerate(sizes) if size > 1]
-    images_per_path = sum(sizes[bucket] for bucket in compared)
     # All buckets of a path go together: their images share all blocks but one, which routing runs as larger groups.
-    step = max(1, maker.batch_size // max(1, images_per_path))
-    for start in range(0, context.num_paths if compared else 0, step):
+    step = max(1, maker.batch_size // (sum(sizes[bucket] for bucket in compared) + num_images + 1))
+    for start in range(0, context.num_paths, step):
         part = slice(start, start + step)
-        varied = [vary_bucket(paths[part], bucket, blocks[bucket][part]) for bucket in compared]  # each (P, k, n)
-        images = maker(torch.cat([codes.flatten(0, 1) for codes in varied]))
-        described = [distance.describe(images) for distance in distances]
-        position = 0
-        for bucket, codes in zip(compared, varied, strict=True):
-            num_groups, size = codes.shape[:2]
-            here = slice(position, position + num_groups * size)
-            position = here.stop
-            pairs = [
-                _pairs(distance, of_image[here].reshape(num_groups, size, *of_image.shape[1:]))
-                for distance, of_image in zip(distances, described, strict=True)
-            ]
-            means[part, bucket] = mean_of_pairs(torch.cat(pairs, dim=-1))
-        done = min(start + step, context.num_paths)
-        context.progress("diversity", done, context.num_paths)
-    return BucketDistances(paths, tuple(sizes), distances, means)
+        groups = [vary_bucket(paths[part], bucket, blocks[bucket][part]) for bucket in compared]  # each (P, k, n)
+        groups += [free[part], paths[part, None]]
+        images = maker(torch.cat([codes.flatten(0, 1) for codes in groups]))
+        # The second image of a path is made in another batch, at another place: what rounding does shows as well.
+        again = maker(paths[part].flip(0)).flip(0)
+        *found, one = (
+            chunk.view(*codes.shape[:2], *images.shape[1:])
+            for chunk, codes in zip(torch.split(images, [len(g) * g.shape[1] for g in groups]), groups, strict=True)
+        )
+        measured = _mean_distances(distances, [*found, torch.stack([one[:, 0], again], dim=1)])
+        for bucket, of_bucket in zip(compared, measured, strict=False):
+            means[part, bucket] = of_bucket
+        bounds[part, BOUNDS.index(ALL)], bounds[part, BOUNDS.index(SAME)] = measured[-2:]
+        context.progress("diversity", min(start + step, context.num_paths), context.num_paths)
+    return BucketDistances(paths, tuple(sizes), distances, means, bounds)
+
+
+def images_per_path(num_blocks: tuple[int, ...], num_images: int = NUM_IMAGES) -> int:
+    """How many images `measure_diversity` makes for each path."""
+    return sum(min(m, num_images) for m in num_blocks if m > 1) + num_images + 2
+
+
+def _mean_distances(distances: tuple[PairDistance, ...], groups: list[Tensor]) -> list[Tensor]:
+    """Mean distance within each group, of groups of images `(P, k, C, H, W)` with a k each: `(P, parts)` for each."""
+    # Described all at once: a network runs on batches that are worth its while.
+    images = torch.cat([group.flatten(0, 1) for group in groups])
+    described = [distance.describe(images) for distance in distances]
+    means, position = [], 0
+    for group in groups:
+        here = slice(position, position + group.shape[0] * group.shape[1])
+        position = here.stop
+        pairs = [
+            _pairs(distance, of_image[here].reshape(*group.shape[:2], *of_image.shape[1:]))
+            for distance, of_image in zip(distances, described, strict=True)
+        ]
+        means.append(mean_of_pairs(torch.cat(pairs, dim=-1)))
+    return means
 
 
 def _pairs(distance: PairDistance, described: Tensor) -> Tensor:
@@ -143,3 +178,16 @@ def draw_blocks(num_blocks: int, num_paths: int, num_images: int, generator: tor
     """For each path, distinct random blocks of a bucket: int64 `(num_paths, min(num_images, num_blocks))`."""
     order = torch.rand(num_paths, num_blocks, generator=generator).argsort(dim=1)
     return order[:, :num_images]
+
+
+def draw_free_paths(num_blocks: tuple[int, ...], num_paths: int, num_images: int, generator: torch.Generator) -> Tensor:
+    """Groups of paths that differ from each other in every bucket: int64 `(num_paths, num_images, num_buckets)`.
+
+    Where a bucket has fewer blocks than that, the rest of them are drawn at random.
+    """
+    columns = []
+    for m in num_blocks:
+        distinct = draw_blocks(m, num_paths, num_images, generator)
+        rest = torch.randint(m, (num_paths, num_images - distinct.shape[1]), generator=generator)
+        columns.append(torch.cat([distinct, rest], dim=1))
+    return torch.stack(columns, dim=2)

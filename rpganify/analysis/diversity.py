@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from rpganify.analysis.analyzer import AnalysisContext, PathModel, require_paths
-from rpganify.analysis.bucket_distances import NUM_IMAGES, measure_diversity
+from rpganify.analysis.bucket_distances import NUM_IMAGES, images_per_path, measure_diversity
 from rpganify.analysis.distances import ColourDistance, FeatureDistance, PairDistance
 from rpganify.analysis.diversity_report import diversity_report
 from rpganify.analysis.generation import ImageMaker, evaluating
@@ -27,15 +27,20 @@ class Diversity:
             raise AnalysisError(
                 f"Diversity compares at least 2 images per bucket, got {num_images}; the paper takes 4."
             )
-        self.num_images = num_images
+        self.images_per_bucket = num_images
+
+    def num_images(self, model: nn.Module, context: AnalysisContext) -> int:
+        """How many images an analysis makes, for those who plan its time."""
+        num_blocks = require_paths(model, self.name).paths.num_blocks
+        return context.num_paths * images_per_path(num_blocks, self.images_per_bucket)
 
     def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
-        """Table and bar chart of `D(l→1)`, mean ± standard deviation over `context.num_paths` random paths."""
+        """Tables and bar chart of `D(l→1)` and of the plain distances, over `context.num_paths` random paths."""
         rp = require_paths(model, self.name)
         distances = _distances(rp, context)
         with evaluating(model, context.seed):
             maker = ImageMaker(rp, context)
-            measured = measure_diversity(rp, maker, context, distances, self.num_images)
+            measured = measure_diversity(rp, maker, context, distances, self.images_per_bucket)
         return diversity_report(measured, model, rp, context, notes=maker.notes())
 
 

@@ -5,34 +5,31 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from rpganify.analysis.bucket_distances import BucketDistances
-from rpganify.report.style import COLOURS, HATCHES, INK, MUTED, new_drawing, plain_axes, shorten
+from rpganify.analysis.diversity_tables import Diversity, Summary
+from rpganify.report.style import COLOURS, HATCHES, INK, MUTED, PAPER, new_drawing, plain_axes, shorten
 
 MAX_LABEL = 16
 
 
-def draw_diversity(measured: BucketDistances, names: tuple[str, ...]) -> Drawing:
+def draw_diversity(found: Diversity, names: tuple[str, ...]) -> Drawing:
     """Bars of `D(l→1)`, or of the plain mean distances where bucket 1 gives nothing to divide by.
 
     Args:
-        measured: the distances.
+        found: the averages.
         names: of the buckets.
     """
+    measured = found.measured
     num_panels = len(measured.distances)
-    panel_width = max(3.4, 0.62 * len(names) + 0.8)
+    panel_width = max(3.4, 0.62 * len(names) + 1.3)
     is_stacked = num_panels > 1 and panel_width * num_panels > 11
     rows, columns = (num_panels, 1) if is_stacked else (1, num_panels)
     drawing = new_drawing(max(5.0, panel_width * columns), 3.1 * rows)
     panels = drawing.subplots(rows, columns, squeeze=False).flatten()
     for index, (axes, distance) in enumerate(zip(panels, measured.distances, strict=True)):
         is_relative = measured.is_relative(distance)
-        of_distance = (measured.ratios if is_relative else measured.means)[:, :, measured.main_part(distance)]
-        bars = []
-        for bucket in range(len(names)):
-            known = of_distance[:, bucket][~of_distance[:, bucket].isnan()]
-            std = float(known.std(correction=1)) if len(known) > 1 else 0.0
-            bars.append((float(known.mean()), std) if len(known) and measured.num_images[bucket] > 1 else None)
-        _draw_panel(axes, bars, names, index)
+        values = (found.ratios if is_relative else found.means)[distance.parts[0]]
+        *bars, _, whole = values
+        _draw_panel(axes, bars, whole, names, index)
         axes.set_title(shorten(distance.title, 44), fontsize=10, color=INK, loc="left", pad=10, parse_math=False)
         axes.set_ylabel("D(l→1)" if is_relative else f"{distance.key} distance", fontsize=9, color=INK)
         if is_relative:
@@ -41,14 +38,30 @@ def draw_diversity(measured: BucketDistances, names: tuple[str, ...]) -> Drawing
     return drawing
 
 
-def _draw_panel(axes: Axes, bars: list[tuple[float, float] | None], names: tuple[str, ...], index: int) -> None:
+def _draw_panel(
+    axes: Axes, bars: list[Summary | None], whole: Summary | None, names: tuple[str, ...], index: int
+) -> None:
     plain_axes(axes)
-    top = max((mean + std for mean, std in (bar for bar in bars if bar)), default=0.0) or 1.0
+    tops = [bar.mean.value + (bar.std or 0.0) for bar in bars if bar] + ([whole.mean.value] if whole else [])
+    top = max(tops, default=0.0) or 1.0
+    if whole is not None:
+        axes.axhline(whole.mean.value, color=MUTED, linewidth=1.1, linestyle=(0, (1, 2)), zorder=1)
+        label = f"all {whole.mean.value:.2f}" if whole.mean.value < 100 else f"all {whole.mean.value:.0f}"
+        axes.annotate(
+            label,
+            (1.0, whole.mean.value),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+            color=MUTED,
+        )
     for bucket, bar in enumerate(bars):
         if bar is None:
             axes.text(bucket, 0.02 * top, "–", ha="center", va="bottom", color=MUTED, fontsize=10)
             continue
-        mean, std = bar
+        mean, std = bar.mean.value, bar.std or 0.0
         axes.bar(
             bucket,
             mean,
@@ -61,7 +74,10 @@ def _draw_panel(axes: Axes, bars: list[tuple[float, float] | None], names: tuple
         )
         # A whisker ends at 0, below which no distance goes; its true length is in the table.
         axes.errorbar(
-            bucket, mean, yerr=[[min(std, mean)], [std]], color=INK, linewidth=1.0, capsize=3, capthick=1.0, zorder=4
+            bucket, mean, yerr=[[min(std, mean)], [std]], color=INK, linewidth=0.9, capsize=3, capthick=0.9, zorder=4
+        )
+        axes.plot(
+            [bucket, bucket], [bar.mean.low, bar.mean.high], color=INK, linewidth=3.2, solid_capstyle="butt", zorder=5
         )
         axes.annotate(
             f"{mean:.2f}" if mean < 100 else f"{mean:.0f}",
@@ -72,6 +88,7 @@ def _draw_panel(axes: Axes, bars: list[tuple[float, float] | None], names: tuple
             va="bottom",
             fontsize=7.5,
             color=INK,
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": PAPER, "edgecolor": "none"},  # a line may run behind it
             zorder=5,
         )
     axes.set_ylim(0, 1.16 * top)

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Mapping
+
+from torch import nn
 
 from rpganify.analysis.analyzer import AnalysisContext, PathModel
-from rpganify.analysis.bucket_distances import BucketDistances
+from rpganify.analysis.bootstrap import NUM_RESAMPLES
+from rpganify.analysis.bucket_distances import BOUNDS, SAME, BucketDistances
 from rpganify.analysis.distances import SEMANTIC, ColourDistance, FeatureDistance
 from rpganify.analysis.diversity_figure import draw_diversity
+from rpganify.analysis.diversity_tables import Diversity, average, diversity_tables
 from rpganify.analysis.features import is_paper_statement
 from rpganify.analysis.provenance import extractor_provenance, provenance
-from rpganify.report.report import Cell, Column, Figure, JsonValue, Report, Table
+from rpganify.report.report import Figure, JsonValue, Report
 
 DEFINITION = """
 D(l→1) says how much the images change when only bucket l's block changes, relative to bucket 1. For a random path and
 a bucket l, {num_images} images are made that differ in bucket l only, by distinct random blocks. D(l→1) is the sum of
 their distances d(sᵢ, sⱼ) over all pairs i ≠ j, divided by the same sum for bucket 1. The table gives its mean ±
-standard deviation (of a sample, n − 1) over {num_paths} random paths; bucket 1 is 1 by definition. Source: RPGAN,
-section 4.1.
+standard deviation (of a sample, n − 1) over {num_paths} random paths, and from where to where the mean's 95 % interval
+goes ({num_resamples} bootstrap resamples of the paths); bucket 1 is 1 by definition. Source: RPGAN, section 4.1; the
+interval is ours.
+
+Two bounds, which are ours: "same path twice" compares two images of one path, made in different batches. It is 0 unless
+the generator draws noise of its own or rounding shows, and no bucket can be told from it that does not exceed it. "All
+buckets varied" compares {num_images} images whose paths differ in every bucket: the diversity of the model as a whole.
 
 {distances}
 
 Images are compared as they would be saved, with 8 bits. Where buckets have fewer blocks than images are asked for,
-pairs are averaged rather than summed (ours); where all have enough, the two are the same. The plain distances in the
-table are those averages, not divided by bucket 1.
+pairs are averaged rather than summed (ours); where all have enough, the two are the same. The plain distances are those
+averages, not divided by bucket 1.
 """
 COLOUR = (
     "Colour: the Hellinger distance √(Σ(√p − √q)²)/√2 between histograms of 25 equal bins of 0…255; 0 for equal "
@@ -50,24 +59,26 @@ def diversity_report(
     extractor = context.extractor
     settings: dict[str, JsonValue] = {"num_paths": len(measured.paths), "num_images": max(measured.num_images)}
     settings["distances"] = [distance.title for distance in measured.distances]
+    for distance in measured.distances:
+        if isinstance(told := getattr(distance, "provenance", None), Mapping):
+            settings[distance.title] = dict(told)
     settings["extractor"] = "none" if extractor is None else extractor_provenance(extractor, rp.image_shape)
     buckets = rp.plan.buckets
     names = tuple(bucket.name for bucket in buckets)
-    tables = [_main_table(measured, names, rp.paths.num_blocks)]
-    if len(measured.parts) > len(measured.distances):
-        tables.append(_parts_table(measured, names))
-    tables.append(_raw_table(measured, rp))
+    found = average(measured, context.seed)
     return Report(
         name="diversity",
         title="Bucket diversity",
-        summary=_summary(measured, names),
+        summary=_summary(found, names),
+        per_bucket=tuple(_sentence(found, bucket, names) for bucket in range(len(names))),
         definition=DEFINITION.format(
             num_images=max(measured.num_images),
             num_paths=len(measured.paths),
+            num_resamples=NUM_RESAMPLES,
             distances="\n\n".join(_definitions(measured, rp, context)),
         ),
-        tables=tuple(tables),
-        figures=(Figure("bars", _caption(measured), draw_diversity(measured, names)),),
+        tables=diversity_tables(found, names, rp),
+        figures=(Figure("bars", _caption(measured), draw_diversity(found, names)),),
         provenance=provenance(model, context, settings),
         notes=(*notes, *_notes(measured, names, context)),
     )
@@ -84,6 +95,8 @@ def _definitions(measured: BucketDistances, rp: PathModel, context: AnalysisCont
             told.append(f"Semantics: the Euclidean distance of the two images' features. {statement}")
         elif isinstance(distance, FeatureDistance):
             told.append(f"{distance.title}: the Euclidean distance of the two images' features. Ours, not the paper's.")
+        elif isinstance(definition := getattr(distance, "definition", None), str):
+            told.append(f"{definition} Not the paper's.")
         else:
             told.append(f"{distance.title}: as the plugin that offers this distance defines it; not the paper's.")
     if context.extractor is None and not context.distances:
@@ -91,63 +104,34 @@ def _definitions(measured: BucketDistances, rp: PathModel, context: AnalysisCont
     return told
 
 
-def mean_and_std(values: Tensor) -> tuple[float | None, float | None]:
-    """Mean and sample standard deviation of what is not NaN; None where there are too few values."""
-    known = values[~values.isnan()]
-    mean = float(known.mean()) if len(known) else None
-    return mean, float(known.std(correction=1)) if len(known) > 1 else None
-
-
-def _main_table(measured: BucketDistances, names: tuple[str, ...], num_blocks: tuple[int, ...]) -> Table:
-    columns = [Column("bucket"), Column("name"), Column("blocks"), Column("images per path")]
-    rows: list[list[Cell]] = [
-        [index + 1, name, num_blocks[index], measured.num_images[index]] for index, name in enumerate(names)
-    ]
-    for distance in measured.distances:
-        part = measured.main_part(distance)
-        columns += [Column(f"D {distance.key}"), Column(f"D {distance.key} std", is_error=True)]
-        columns += [Column(f"{distance.key} distance"), Column(f"{distance.key} distance std", is_error=True)]
-        for index, row in enumerate(rows):
-            row += mean_and_std(measured.ratios[:, index, part])
-            row += mean_and_std(measured.means[:, index, part])
-    return Table("buckets", "Diversity of each bucket", tuple(columns), tuple(tuple(row) for row in rows))
-
-
-def _parts_table(measured: BucketDistances, names: tuple[str, ...]) -> Table:
-    main = {distance.parts[0] for distance in measured.distances}
-    columns = [Column("bucket"), Column("name")]
-    rows: list[list[Cell]] = [[index + 1, name] for index, name in enumerate(names)]
-    for part, name in enumerate(measured.parts):
-        if name in main:
-            continue
-        columns += [Column(f"D {name}"), Column(f"D {name} std", is_error=True)]
-        for index, row in enumerate(rows):
-            row += mean_and_std(measured.ratios[:, index, part])
-    made = [distance for distance in measured.distances if len(distance.parts) > 1]
-    is_colour = all(isinstance(distance, ColourDistance) for distance in made)
-    title = "Colour, each channel on its own" if is_colour else f"What is in {', '.join(d.title for d in made)}"
-    return Table("channels", title, tuple(columns), tuple(tuple(row) for row in rows))
-
-
-def _raw_table(measured: BucketDistances, rp: PathModel) -> Table:
-    columns = (Column("path"), Column("bucket"), *(Column(f"{part} distance") for part in measured.parts))
-    rows: list[tuple[Cell, ...]] = []
-    for path, means in zip(measured.paths.tolist(), measured.means.tolist(), strict=True):
-        rows += [(rp.paths.format(path), bucket + 1, *of_bucket) for bucket, of_bucket in enumerate(means)]
-    return Table("paths", "mean distance of each path and bucket", columns, tuple(rows), is_raw=True)
-
-
-def _summary(measured: BucketDistances, names: tuple[str, ...]) -> str:
-    found = []
-    for distance in measured.distances:
-        ratios = measured.ratios[:, :, measured.main_part(distance)]
-        means = [mean_and_std(ratios[:, bucket])[0] for bucket in range(len(names))]
-        known = [(mean, bucket) for bucket, mean in enumerate(means) if mean is not None]
+def _summary(found: Diversity, names: tuple[str, ...]) -> str:
+    told = []
+    for distance in found.measured.distances:
+        ratios = found.ratios[distance.parts[0]]
+        known = [(ratio.mean.value, bucket) for bucket, ratio in enumerate(ratios[: len(names)]) if ratio is not None]
         if known:
             most, bucket = max(known)
             times = " itself" if bucket == 0 else f": {most:.3g} times as much as with bucket 1"
-            found.append(f"{distance.title} changes most with bucket {bucket + 1} ({names[bucket]}){times}")
-    return ". ".join(found) + "." if found else ""
+            told.append(f"{distance.title} changes most with bucket {bucket + 1} ({names[bucket]}){times}")
+    return ". ".join(told) + "." if told else ""
+
+
+def _sentence(found: Diversity, bucket: int, names: tuple[str, ...]) -> str:
+    """What changing one bucket changes, of what changing all of them does."""
+    subject = f"bucket {bucket + 1} ({names[bucket]})"
+    if found.measured.num_images[bucket] < 2:
+        return f"{subject.capitalize()} has one block, so changing it changes nothing."
+    told: list[str] = []
+    for distance in found.measured.distances:
+        share = found.of_all[distance.parts[0]][bucket]
+        if share is not None:
+            value, low, high = (f"{100 * one:.0f}" for one in (share.value, share.low, share.high))
+            as_much = " as much as changing all buckets" if not told else ""
+            told.append(f"{value} % [{low}, {high}]{as_much} in {distance.title}")
+    if not told:
+        return f"Neither changing {subject} nor changing all buckets changes the images."
+    listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    return f"Changing {subject} changes the images {listed}."
 
 
 def _caption(measured: BucketDistances) -> str:
@@ -157,11 +141,21 @@ def _caption(measured: BucketDistances) -> str:
         told += (
             "Where bucket 1 changes nothing there is no ratio to it, and the bars are the mean distances themselves. "
         )
-    return f"{told}Bars: mean over {len(measured.paths)} random paths. Whiskers: ± one standard deviation."
+    return (
+        f"{told}Bars: mean over {len(measured.paths)} random paths. Thin whiskers: ± one standard deviation of the paths; "
+        "thick ones: 95 % interval of the mean. Dotted: all buckets varied."
+    )
 
 
 def _notes(measured: BucketDistances, names: tuple[str, ...], context: AnalysisContext) -> list[str]:
     notes = []
+    same = measured.bounds[:, BOUNDS.index(SAME)]
+    differing = [distance.title for distance in measured.distances if same[:, measured.main_part(distance)].max() > 0]
+    if differing:
+        notes.append(
+            f"Two images of the same path differ, in {', '.join(differing)}: by rounding, or because the generator draws "
+            "noise of its own, which `rpganify convert --freeze-noise` holds still. The table says by how much."
+        )
     if context.extractor is None and not context.distances:
         notes.append("Semantic diversity was not measured: no feature extractor was named (`--extractor`).")
     notes += [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from rpganify.analysis.classifier_features import open_classifier
 from rpganify.analysis.distances import ColourDistance, FeatureDistance, PairDistance
 from rpganify.analysis.features import FeatureExtractor, PixelFeatures
+from rpganify.analysis.ssim import SsimDistance
 from rpganify.entries import DistanceEntry, ExtractorEntry
 from rpganify.errors import AnalysisError
 from rpganify.registry import Registry, default_registry
@@ -93,6 +95,27 @@ def open_pixel_distance(
     """
     _refuse_argument("pixels", argument)
     return FeatureDistance(PixelFeatures(), key="pixels", word="Euclidean")
+
+
+def open_ssim(*, num_channels: int, argument: str | None = None, device: torch.device | str = "cpu") -> SsimDistance:
+    """The built-in distance `ssim`: 1 − SSIM.
+
+    Raises:
+        AnalysisError: it was given an argument, or another number of channels than 1 and 3.
+    """
+    _refuse_argument("ssim", argument)
+    return SsimDistance(num_channels)
+
+
+def open_classifier_distance(
+    *, num_channels: int, argument: str | None = None, device: torch.device | str = "cpu"
+) -> FeatureDistance:
+    """The built-in distance `classifier`: of a classifier's features, beside those of another extractor.
+
+    Raises:
+        AnalysisError: no weight file was named, or it cannot be opened.
+    """
+    return FeatureDistance(open_classifier(argument=argument, device=device), key="classifier", word="Classifier")
 
 
 def _parse(spec: str, option: str, example: str) -> tuple[str, str | None]:

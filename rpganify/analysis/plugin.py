@@ -42,6 +42,15 @@ def rpganify_distances() -> list[DistanceEntry]:
             f"{opening}:open_semantic",
         ),
         DistanceEntry("pixels", "Euclidean distance of the pixel values", f"{opening}:open_pixel_distance"),
+        DistanceEntry("ssim", "structural dissimilarity, 1 − SSIM", f"{opening}:open_ssim"),
+        DistanceEntry(
+            "lpips", "perceptual distance by AlexNet or VGG16 (lpips:FILE)", "rpganify.analysis.lpips:open_lpips"
+        ),
+        DistanceEntry(
+            "classifier",
+            "Euclidean distance of a classifier's features (classifier:FILE)",
+            f"{opening}:open_classifier_distance",
+        ),
     ]
 
 
