@@ -68,7 +68,7 @@ class QualityMonitor:
         Raises:
             AnalysisError: it makes images of another shape than the data's, or images that hold NaN or infinity.
         """
-        require_same_shape(require_samples(generator, self.name), self._data, self.name)
+        require_same_shape(require_samples(generator, self.name).image_shape, self._data, self.name)
         assert isinstance(generator, nn.Module)
         with evaluating(generator, self._seed):
             images = drawn_images(generator, self.num_images, self._seed, given={}, labels=self._data.labels)

@@ -136,7 +136,7 @@ def measure_quality(model: nn.Module, context: AnalysisContext, num_draws: int) 
     data, describer = require_data(context, "Quality"), _Describer.of(context)
     generators = {MODEL: model} | ({} if context.twin is None else {TWIN: context.twin})
     for generator in generators.values():
-        require_same_shape(require_samples(generator, "Quality"), data, "Quality")
+        require_same_shape(require_samples(generator, "Quality").image_shape, data, "Quality")
     num_real = min(context.num_images, len(data))
     num_apart = num_real if len(data) >= 2 * num_real else 0
     total = num_real + num_apart + len(generators) * num_draws * context.num_images

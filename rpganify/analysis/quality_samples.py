@@ -65,15 +65,15 @@ def require_samples(model: object, asker: str) -> SampledModel:
     return sampled
 
 
-def require_same_shape(model: SampledModel, data: ImageData, asker: str) -> None:
+def require_same_shape(image_shape: tuple[int, ...], data: ImageData, asker: str) -> None:
     """Refuse real images of another shape than the generator's: resizing one side only would be measured as well.
 
     Raises:
         AnalysisError: the shapes differ.
     """
-    if tuple(model.image_shape) != tuple(data.image_shape):
+    if tuple(image_shape) != tuple(data.image_shape):
         raise AnalysisError(
-            f"{asker} compares images of one shape; the generator makes {tuple(model.image_shape)} and {data.name} "
+            f"{asker} compares images of one shape; the generator makes {tuple(image_shape)} and {data.name} "
             f"holds {tuple(data.image_shape)}. `rpganify.data.opening.fit_to` brings a data set to the generator's shape."
         )
 
