@@ -27,6 +27,18 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "rpganify.analysis.responsibility:Responsibility",
             needs=("buckets", "pictures"),
         ),
+        AnalyzerEntry(
+            "quality",
+            "how near the images are to real ones, and whether they reach them all (table 2, figure 11)",
+            "rpganify.analysis.quality:Quality",
+            needs=("pictures", "data", "extractor"),
+        ),
+        AnalyzerEntry(
+            "noise",
+            "noise on a standard twin's weights against other blocks (section 4.2, appendix B)",
+            "rpganify.analysis.noise:Noise",
+            needs=("buckets", "pictures", "twin"),
+        ),
     ]
 
 
