@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from rpganify.cli import plugins
+from rpganify.cli import bench_group, plugins
 from rpganify.cli.analyze import analyze
-from rpganify.cli.bench import bench
 from rpganify.cli.boundary import bounded
 from rpganify.cli.completion import complete_switch
 from rpganify.cli.convert import convert
@@ -21,12 +20,13 @@ from rpganify.cli.report import report
 from rpganify.cli.sample import sample
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, explore, analyze, report, export, bench)
+COMMANDS = (inspect, convert, train, sample, explore, analyze, report, export)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in COMMANDS:
     app.command(command.__name__)(bounded(command))
+app.add_typer(bench_group.group, name="bench")
 app.add_typer(plugins.group, name="plugins")
 
 

@@ -143,19 +143,24 @@ def show_footer(environment: Environment, results: Sequence[BenchResult]) -> Non
     """Under what it was measured, and how far the kernels' images are apart."""
     cases = [result.case for result in results]
     reads, writes = ([getattr(case.bandwidth, name) for case in cases] for name in ("read", "write"))
-    num, waiting = environment.num_threads, "sleep" if environment.threads_sleep else "spin"
-    threads = f"1 thread that {waiting}s" if num == 1 else f"{num} threads that {waiting}"
-    freed = "kept by the process" if environment.keeps_memory else "returned to the system"
-    if environment.device != "cpu":
-        freed = "kept by torch"
     show("")
-    show(f"{environment.device}, {threads} between calls, torch {environment.torch_version}; freed memory is {freed}")
+    show(environment_line(environment))
     show(f"memory is read at {_gigabytes(reads)} GB/s and written at {_gigabytes(writes)} GB/s (for the bound)")
     worst = max(case.difference for case in cases)
     show(
         f"kernels: {environment.kernel}; images by them and by one call per block differ by at most {worst:.1e} of the "
         f"largest value (tolerance in float32: {TOLERANCE:.0e})"
     )
+
+
+def environment_line(environment: Environment) -> str:
+    """Device, threads and memory, as a phrase."""
+    num, waiting = environment.num_threads, "sleep" if environment.threads_sleep else "spin"
+    threads = f"1 thread that {waiting}s" if num == 1 else f"{num} threads that {waiting}"
+    freed = "kept by the process" if environment.keeps_memory else "returned to the system"
+    if environment.device != "cpu":
+        freed = "kept by torch"
+    return f"{environment.device}, {threads} between calls, torch {environment.torch_version}; freed memory is {freed}"
 
 
 def bench_to_json(environment: Environment, results: Sequence[BenchResult]) -> dict[str, Any]:

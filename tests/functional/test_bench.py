@@ -63,6 +63,46 @@ def test_the_chart_is_drawn(tiny):
         assert picture.format == "PNG" and picture.width > 800
 
 
+TRAINING = [
+    "bench",
+    "train",
+    "tiny_gan.py",
+    "--buckets",
+    "l1 conv1 conv2",
+    "--blocks",
+    "3",
+    "--batch",
+    "4",
+    "--steps",
+    "24",
+]
+
+
+def test_a_training_is_measured_by_its_parts_and_leaves_nothing_behind(tiny):
+    before = tiny.files()
+    data = json.loads(tiny.succeeds(*TRAINING, "--data", "digits", "--d-steps", "2", "--json").stdout)
+    assert data["training"] == "tiny_gan, 3 × 3 blocks, batch 4, discriminator steps 2, digits"
+    assert (data["num_steps"], data["d_steps"]) == (24, 2)
+    assert list(data["parts"]) == [
+        "real images", "paths", "block diversity loss", "log", "sample grids", "checks", "checkpoints",
+        "discriminator", "generator",
+    ]  # fmt: skip
+    assert [data["parts"][name]["every"] for name in ("sample grids", "checks", "checkpoints")] == [500, 100, 500]
+    assert data["outside"] + sum(
+        data["parts"][name]["step"] for name in ("discriminator", "generator")
+    ) == pytest.approx(data["step"])
+    result = tiny.succeeds(*TRAINING)
+    assert "tiny_gan, 3 × 3 blocks, batch 4, discriminator steps 1, noise" in result.stdout
+    (share,) = (line.split()[-1] for line in result.stdout.splitlines() if line.startswith("outside the networks"))
+    assert share.endswith("%") and 0 < float(share[:-1]) < 100
+    assert tiny.files() == before
+
+
+def test_bench_by_another_word_than_train_measures_routing(tiny):
+    assert "plain ms" in tiny.succeeds("bench", "routing", *TINY[1:], "--no-loop", "--blocks", "2").stdout
+    assert "`rpganify bench train` measures" in " ".join(tiny.succeeds("bench", "--help").stdout.split())
+
+
 LABELLED = """
 import torch
 from torch import nn
