@@ -67,6 +67,13 @@ class ImageMaker:
         num_pixels = math.prod(self.model.image_shape[1:])
         return max(1, min(MAX_BATCH, self.context.batch_pixels // num_pixels))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        if self.context.device is not None:
+            return self.context.device
+        return device_of(self.model) if isinstance(self.model, nn.Module) else torch.device("cpu")
+
     def __call__(self, paths: Tensor, progress: Callable[[int], None] = lambda done: None) -> Tensor:
         """The images of `paths` as they would be saved: uint8 `(N, C, H, W)` on the CPU.
 
@@ -94,9 +101,7 @@ class ImageMaker:
             progress(min(start + self.batch_size, len(paths)))
 
     def _batch(self, paths: Tensor) -> Tensor:
-        device = self.context.device
-        if device is None:
-            device = device_of(self.model) if isinstance(self.model, nn.Module) else torch.device("cpu")
+        device = self.device
         images = self.model.images(paths.to(device), **self._conditions(len(paths), device))
         expected = (len(paths), *self.model.image_shape)
         if tuple(images.shape) != expected:
