@@ -11,6 +11,9 @@ from rpganify.paths import PathSpace
 
 NormMode = Literal["shared", "per-block"]
 
+# The input that takes the latent's place. As a layer of a bucket it has a block axis: several Z, one chosen by the path.
+FIXED_INPUT = "Z"
+
 
 @dataclass(frozen=True, slots=True)
 class BucketSpec:

@@ -63,6 +63,12 @@ def convert(
             autocompletion=names_of(ReplicationEntry),
         ),
     ] = "fresh",
+    num_Z: Annotated[
+        int,
+        typer.Option(
+            "--num-Z", metavar="NUMBER", help="Fixed inputs Z; several are the first bucket, and a path chooses one."
+        ),
+    ] = 1,
     weights: WeightsOption = None,
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Take buckets and blocks from this plan.")
@@ -84,8 +90,10 @@ def convert(
     """
     from rpganify.cli.parsing import parse_blocks, parse_buckets
 
-    if plan is not None and (buckets or blocks):
-        raise typer.BadParameter("It holds buckets and blocks; leave out --buckets and --blocks.", param_hint="--plan")
+    if plan is not None and (buckets or blocks or num_Z != 1):
+        raise typer.BadParameter(
+            "It holds buckets and blocks; leave out --buckets, --blocks and --num-Z.", param_hint="--plan"
+        )
     wanted_buckets, wanted_blocks = parse_buckets(buckets), parse_blocks(blocks)
 
     from rpganify.cli.console import say, show, show_json
@@ -127,12 +135,20 @@ def convert(
         generator,
         inspection,
         given
-        or choose_plan(inspection, loaded, buckets=wanted_buckets, blocks=wanted_blocks, norm=norm.value, init=init),
+        or choose_plan(
+            inspection,
+            loaded,
+            buckets=wanted_buckets,
+            blocks=wanted_blocks,
+            norm=norm.value,
+            init=init,
+            num_Z=num_Z,
+        ),
         factory=loaded.build,
         seed=seed,
         provenance=provenance_of(loaded, weights),
     )
-    made, layers = done.model.plan, inspection.blueprint.layers
+    made, layers = done.model.plan, done.model.blueprint.layers
     foreign = foreign_functions(done.model.blueprint)
     if foreign and loaded.kind == "file":
         told = {**done.model.blueprint.provenance, "source_path": loaded.origin}

@@ -98,6 +98,7 @@ def choose_plan(
     blocks: int | Sequence[int] | None = None,
     norm: NormMode = "shared",
     init: str = "fresh",
+    num_Z: int = 1,
 ) -> Plan:
     """The plan for what the user asked; without a wish, an architecture's own buckets or the natural stages.
 
@@ -106,7 +107,7 @@ def choose_plan(
     """
     if buckets is None and source.architecture is not None:
         buckets = source.architecture.buckets
-    return inspection.plan(buckets, DEFAULT_BLOCKS if blocks is None else blocks, norm, init)
+    return inspection.plan(buckets, DEFAULT_BLOCKS if blocks is None else blocks, norm, init, num_Z)
 
 
 def provenance_of(source: Source, weights: Path | None) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from rpganify.conversion.dependence import find_block_dependence
 from rpganify.conversion.known import build_layer
 from rpganify.conversion.rewriting import Rewriter
+from rpganify.plan import FIXED_INPUT
 from rpganify.routing.blueprint import Blueprint, TensorSpec
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 from rpganify.routing.layers import RoutedLayer
-from rpganify.routing.program import Program
+from rpganify.routing.program import LatentPrograms, Program
 
 
 def build_random_path_generator(blueprint: Blueprint) -> RandomPathGenerator:
@@ -38,7 +39,22 @@ def build_random_path_generator(blueprint: Blueprint) -> RandomPathGenerator:
         programs.append(Program(Rewriter(blueprint, plan, graph, dependence, f"routed_{mode}", holder).rewrite()))
         if holder._modules:
             tensors.add_module(f"routed_{mode}", holder)
-    return RandomPathGenerator(blueprint, programs[0], programs[-1], tensors)
+    return RandomPathGenerator(blueprint, programs[0], programs[-1], tensors, build_latent_programs)
+
+
+def build_latent_programs(blueprint: Blueprint) -> LatentPrograms:
+    """The programs of a converted generator that take latents of their own, one per sample, in the place of Z."""
+    plan = blueprint.plan
+    assert plan is not None
+    dependence = find_block_dependence(blueprint, plan)
+    calls: dict[str, nn.Module] = {}
+    programs: list[Program] = []
+    for mode, graph in zip(("eval", "train"), blueprint.graphs(), strict=False):
+        name, holder = f"latent_{mode}", nn.Module()
+        rewriter = Rewriter(blueprint, plan, graph, dependence, name, holder, takes_latents=True)
+        programs.append(Program(rewriter.rewrite()))
+        calls[name] = holder
+    return LatentPrograms(programs[0], programs[-1], calls)
 
 
 def model_tensors(blueprint: Blueprint) -> dict[str, TensorSpec]:
@@ -56,7 +72,8 @@ def model_tensors(blueprint: Blueprint) -> dict[str, TensorSpec]:
         for name, spec in blueprint.tensors.items()
     }
     latent = blueprint.latent
-    return {**tensors, "Z": TensorSpec("parameter", (1, *latent.shape), latent.dtype, True)}
+    num_Z = blocks[stacked[FIXED_INPUT]] if FIXED_INPUT in stacked else 1
+    return {**tensors, FIXED_INPUT: TensorSpec("parameter", (num_Z, *latent.shape), latent.dtype, True)}
 
 
 def actual_blueprint(model: RandomPathGenerator | StandardGenerator) -> Blueprint:

@@ -18,7 +18,7 @@ from rpganify.conversion.replication import fill_blocks, fill_tensors, find_repl
 from rpganify.conversion.tracing import Trace, TraceOptions, trace
 from rpganify.conversion.verification import GradientError, Verification, verify_recording, verify_routing
 from rpganify.errors import PlanError, closest
-from rpganify.plan import NormMode, Plan
+from rpganify.plan import FIXED_INPUT, BucketSpec, NormMode, Plan
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
@@ -53,14 +53,23 @@ class Inspection:
         blocks: int | Sequence[int] = DEFAULT_BLOCKS,
         norm: NormMode = "shared",
         init: str = "fresh",
+        num_Z: int = 1,
     ) -> Plan:
         """The plan that a conversion with these options would follow.
 
+        Args:
+            buckets, blocks, norm, init: see `planning.make_plan`.
+            num_Z: how many fixed inputs; several are the first bucket, called `Z`, before those that `buckets` names.
         Raises:
-            PlanError: see `planning.make_plan`.
+            PlanError: see `planning.make_plan`; or there is no Z.
         """
+        if not isinstance(num_Z, int) or isinstance(num_Z, bool) or num_Z < 1:
+            raise PlanError(f"num_Z={num_Z!r} is no number of fixed inputs; 1 is usual, several become a bucket.")
         ties, fixed = find_ties(self.blueprint), find_unroutable(self.blueprint)
-        return make_plan(self.blueprint.layers, self.containers, buckets, blocks, norm, init, ties, fixed)
+        plan = make_plan(self.blueprint.layers, self.containers, buckets, blocks, norm, init, ties, fixed)
+        if num_Z == 1:
+            return plan
+        return replace(plan, buckets=(BucketSpec(FIXED_INPUT, (FIXED_INPUT,), num_Z), *plan.buckets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,7 @@ def convert(
     image: str | None = None,
     image_shape: tuple[int, ...] | None = None,
     freeze_noise: bool = False,
+    num_Z: int = 1,
     plan: Plan | None = None,
     factory: Callable[[int], nn.Module] | None = None,
     seed: int = 0,
@@ -148,10 +158,10 @@ def convert(
 
     Args:
         generator: becomes block 0 of every bucket.
-        buckets, blocks, norm: see `Inspection.plan`.
+        buckets, blocks, norm, num_Z: see `Inspection.plan`.
         init: how the other blocks are born: "fresh", "copy", "jitter", or a plugin's; see `replication.fill_blocks`.
         latent, example_inputs, image, image_shape, freeze_noise: see `inspect_generator`.
-        plan: a finished plan, in place of `buckets`, `blocks`, `norm` and `init`.
+        plan: a finished plan, in place of `buckets`, `blocks`, `norm`, `init` and `num_Z`.
         factory: seed -> a new generator, for fresh blocks.
         seed: of the blocks and of `Z`.
         provenance: what to write into the model about its source; plain JSON data.
@@ -164,7 +174,7 @@ def convert(
     return convert_inspected(
         generator,
         inspection,
-        plan or inspection.plan(buckets, blocks, norm, init),
+        plan or inspection.plan(buckets, blocks, norm, init, num_Z),
         factory=factory,
         seed=seed,
         provenance=provenance,
@@ -185,8 +195,7 @@ def convert_inspected(
     replication = find_replication(plan.init)
     notes = tuple(inspection.blueprint.provenance.get("notes", ()))
     blueprint = replace(
-        inspection.blueprint,
-        plan=plan,
+        inspection.blueprint.with_plan(plan),
         provenance={**inspection.blueprint.provenance, **(provenance or {}), "seed": seed},
     )
     model = build_random_path_generator(blueprint)
@@ -197,7 +206,7 @@ def convert_inspected(
 
 
 def _check_plan(plan: Plan, blueprint: Blueprint) -> None:
-    known = [layer.name for layer in blueprint.layers]
+    known = [FIXED_INPUT, *(layer.name for layer in blueprint.layers)]
     for bucket in plan.buckets:
         for layer in bucket.layers:
             if layer not in known:
@@ -219,6 +228,7 @@ def wrap(
     image: str | None = None,
     image_shape: tuple[int, ...] | None = None,
     freeze_noise: bool = False,
+    num_Z: int = 1,
     factory: Callable[[int], nn.Module] | None = None,
     seed: int = 0,
 ) -> RandomPathGenerator:
@@ -239,6 +249,7 @@ def wrap(
         image: where in the output the images are, `[1]` or `['fake']`.
         image_shape: of one image, where the generator returns them flat.
         freeze_noise: noise that forward draws is drawn once, the same for every sample and call.
+        num_Z: how many fixed inputs Z; several are a bucket of their own, the first of the path, called `Z`.
         factory: seed -> a newly built generator.
         seed: of the blocks and of `Z`.
     Raises:
@@ -252,7 +263,7 @@ def wrap(
     """
     return convert(
         model, buckets=buckets, blocks=blocks, init=init, norm=norm, latent=latent, example_inputs=example_inputs,
-        image=image, image_shape=image_shape, freeze_noise=freeze_noise, factory=factory, seed=seed,
+        image=image, image_shape=image_shape, freeze_noise=freeze_noise, num_Z=num_Z, factory=factory, seed=seed,
     ).model  # fmt: skip
 
 

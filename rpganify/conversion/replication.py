@@ -70,12 +70,13 @@ def fill_blocks(
 ) -> None:
     """Writes the generator's values into a converted model.
 
-    Block 0 of every bucket is the generator as given; the others are what the replication makes of it.
+    Block 0 of every bucket is the generator as given; the others are what the replication makes of it. Every Z is drawn
+    from the normal distribution: it is no part of the generator, so there is nothing to make it of.
 
     Args:
         model: freshly built, its tensors not filled.
         source: the plain generator's tensors by name.
-        stacked: tensors with a block axis -> bucket.
+        stacked: tensors with a block axis -> bucket; several Z may be among them.
         replication: makes the other blocks.
         build: makes a new generator under a seed; None if there is no building it anew.
         seed: of the blocks and of `Z`.
@@ -93,7 +94,7 @@ def fill_blocks(
         for block in range(1, max(model.plan.num_blocks)):
             anew = state_tensors(build(seed + block)) if replication.entry.builds_anew and build is not None else None
             for name, bucket in stacked.items():
-                if block >= model.plan.num_blocks[bucket]:
+                if block >= model.plan.num_blocks[bucket] or name not in source:
                     continue
                 values, fresh = source[name], None if anew is None else _same_tensor(name, source[name], anew)
                 # Running statistics and the like are no weights: another value of theirs is no other block.

@@ -14,7 +14,7 @@ from rpganify.conversion.orders import ORIGINAL, SAME, Order, OrderSteps, common
 from rpganify.conversion.samplewise import SamplewiseOperations, has_samples_first, values_per_sample
 from rpganify.conversion.segments import Segment, build_segment, find_segments
 from rpganify.errors import ConversionError
-from rpganify.plan import Plan
+from rpganify.plan import FIXED_INPUT, Plan
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.region import (
     BatchSize,
@@ -25,7 +25,7 @@ from rpganify.routing.region import (
     working_copies,
     write_back,
 )
-from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, gather_samples
+from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, gather_samples, rows_present
 
 
 class Rewriter:
@@ -34,6 +34,7 @@ class Rewriter:
     Args:
         calls_name: where in the model the modules of routed operations are.
         calls: the module that they are added to.
+        takes_latents: whether the new graph takes a latent per sample, after the paths, in the place of Z.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class Rewriter:
         dependence: BlockDependence,
         calls_name: str,
         calls: nn.Module,
+        *,
+        takes_latents: bool = False,
     ) -> None:
         self.blueprint, self.plan, self.source, self.dependence = blueprint, plan, graph, dependence
-        self.calls_name, self.calls = calls_name, calls
+        self.calls_name, self.calls, self.takes_latents = calls_name, calls, takes_latents
         self.graph = fx.Graph()
         self.operations = SamplewiseOperations(graph, blueprint.layer_configs)
         self.made: dict[fx.Node, dict[Order, fx.Node]] = {}
@@ -82,12 +85,25 @@ class Rewriter:
     def _emit_inputs(self) -> None:
         paths = self.graph.placeholder("paths")
         by_name = {str(node.target): node for node in self.source.nodes if node.op == "placeholder"}
+        latent = self.blueprint.latent.identifier
+        if self.takes_latents:
+            self._put(by_name[latent], self.graph.placeholder(latent), ORIGINAL)
         for spec in self.blueprint.inputs:
             if not spec.is_latent:
                 self._put(by_name[spec.identifier], self.graph.placeholder(spec.identifier), ORIGINAL)
         self._put(by_name["generator"], self.graph.placeholder("generator", default_value=None), ORIGINAL)
         self.steps = OrderSteps(self.graph, paths, self.plan)
-        self._put(by_name[self.blueprint.latent.identifier], self.graph.get_attr("Z"), SAME)
+        if not self.takes_latents:
+            self._emit_fixed_input(by_name[latent])
+
+    def _emit_fixed_input(self, latent: fx.Node) -> None:
+        """Z in the place of the latent: one row for all samples, or one for each of its blocks in the batch."""
+        bucket = self.plan.bucket_of(FIXED_INPUT)
+        fixed = self.graph.get_attr(FIXED_INPUT)
+        if bucket is None:
+            self._put(latent, fixed, SAME)
+        else:
+            self._put(latent, self._call(rows_present, fixed, self.steps.route(bucket)), each_of(bucket))
 
     def _routed_in_place(self) -> dict[fx.Node, int]:
         """The operations on a bucket's blocks that a segment may hold: samples first, nothing written."""

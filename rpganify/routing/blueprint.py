@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import fx
 
-from rpganify.plan import Plan
+from rpganify.plan import FIXED_INPUT, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,14 @@ class Blueprint:
     def latent(self) -> InputSpec:
         """The input that `Z` replaces."""
         return next(spec for spec in self.inputs if spec.is_latent)
+
+    def with_plan(self, plan: Plan) -> Blueprint:
+        """The blueprint under another plan; the fixed input is a layer where the plan has it in a bucket."""
+        layers = tuple(layer for layer in self.layers if layer.name != FIXED_INPUT)
+        if plan.bucket_of(FIXED_INPUT) is not None:
+            shape = self.latent.shape
+            layers = (Layer(FIXED_INPUT, "Input", (FIXED_INPUT,), math.prod(shape), (None, *shape), False), *layers)
+        return replace(self, plan=plan, layers=layers)
 
     def graphs(self) -> tuple[fx.Graph, ...]:
         """The different programs, one or two."""

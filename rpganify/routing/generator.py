@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from rpganify.errors import ConversionError
 from rpganify.paths import PathSpace
-from rpganify.plan import Plan
-from rpganify.routing.blueprint import Blueprint, InputSpec
-from rpganify.routing.program import Program
+from rpganify.plan import FIXED_INPUT, Plan
+from rpganify.routing.blueprint import Blueprint
+from rpganify.routing.inputs import check_latents, read_conditions
+from rpganify.routing.program import LatentPrograms, Program
 from rpganify.structure import at_location
 
 
@@ -32,56 +33,12 @@ class Condition:
     dtype: torch.dtype
 
 
-def read_conditions(specs: tuple[InputSpec, ...], given: Mapping[str, Any], batch: int) -> list[Tensor]:
-    """The tensors of all inputs but the latent, in order.
-
-    Raises:
-        ConversionError: one is missing, unknown, or has another batch size.
-    """
-    arguments = {spec.argument for spec in specs} | {spec.name for spec in specs}
-    unknown = sorted(set(given) - arguments)
-    if unknown:
-        raise ConversionError(
-            f"This generator has no input {unknown[0]!r}; besides its path it takes "
-            f"{', '.join(spec.name for spec in specs if not spec.is_latent) or 'nothing'}."
-        )
-    values: list[Tensor] = []
-    for spec in specs:
-        if spec.is_latent:
-            continue
-        if spec.name in given:
-            value = given[spec.name]
-        elif spec.argument in given:
-            value = _part_of(given[spec.argument], spec)
-        else:
-            raise ConversionError(
-                f"This generator also needs {spec.name!r}, {spec.dtype} of shape {('N', *spec.shape)}: "
-                f"pass {spec.argument}=… after the paths."
-            )
-        if not isinstance(value, Tensor) or value.dim() != len(spec.shape) + 1:
-            shown = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
-            raise ConversionError(f"{spec.name!r} is a tensor of shape {('N', *spec.shape)}; got {shown}.")
-        if value.shape[0] != batch:
-            raise ConversionError(f"{spec.name!r} holds {value.shape[0]} samples, but there are {batch} paths.")
-        values.append(value)
-    return values
-
-
-def _part_of(value: Any, spec: InputSpec) -> Any:
-    """What an argument holds in an input's place."""
-    try:
-        return at_location(value, spec.location)
-    except (LookupError, TypeError) as error:
-        raise ConversionError(
-            f"{spec.argument!r} holds no {spec.name!r}, {spec.dtype} of shape {('N', *spec.shape)}: {error}."
-        ) from error
-
-
 class RandomPathGenerator(nn.Module):
     """A generator whose latent space is the set of its paths.
 
     Its parameters have the original's names; those of a bucket's layers have the block axis first. `Z`, the one input
-    that all samples share, is `(1, *latent)` and learned. No state is hidden: the same path gives the same image.
+    that all samples share, is `(1, *latent)` and learned; several Z are a bucket, `(num_blocks, *latent)`. No state is
+    hidden: the same path gives the same image.
 
     Made by `rpganify.wrap` and `rpganify.load`, not by hand.
     """
@@ -89,13 +46,24 @@ class RandomPathGenerator(nn.Module):
     codes = "paths"
     _tensors: nn.Module
 
-    def __init__(self, blueprint: Blueprint, eval_program: Program, train_program: Program, tensors: nn.Module) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        eval_program: Program,
+        train_program: Program,
+        tensors: nn.Module,
+        build_latent_programs: Callable[[Blueprint], LatentPrograms],
+    ) -> None:
         super().__init__()
         assert blueprint.plan is not None
         self.blueprint = blueprint
         self._programs = (eval_program, train_program)
+        self._build_latent_programs = build_latent_programs
+        self._latent_programs: LatentPrograms | None = None
         _adopt_tensors(self, tensors)
-        self.Z = nn.Parameter(torch.empty(1, *blueprint.latent.shape, dtype=blueprint.latent.dtype))
+        bucket = self.plan.bucket_of(FIXED_INPUT)
+        num_Z = 1 if bucket is None else self.plan.num_blocks[bucket]
+        self.Z = nn.Parameter(torch.empty(num_Z, *blueprint.latent.shape, dtype=blueprint.latent.dtype))
 
     @property
     def plan(self) -> Plan:
@@ -118,24 +86,38 @@ class RandomPathGenerator(nn.Module):
         """What forward needs besides the paths; empty for most generators."""
         return conditions_of(self.blueprint)
 
-    def forward(self, paths: Tensor, generator: torch.Generator | None = None, **conditions: Any) -> Any:
+    def forward(
+        self, paths: Tensor, generator: torch.Generator | None = None, *, z: Tensor | None = None, **conditions: Any
+    ) -> Any:
         """What the original's forward returns, for one path per sample.
 
         Args:
             paths: int64 `(N, num_buckets)`. On a GPU keep them on the CPU: nothing has to wait for them.
             generator: draws the noise of generators that draw any inside forward; on the model's device.
-            conditions: labels and other inputs, under the names that the original's forward gives them.
+            z: latents `(N, *latent)` in the place of Z, one per sample, on the model's device; None takes Z.
+            conditions: labels and other inputs, under the names that the original's forward gives them. One that is
+                called `z` there, beside a latent of another name, goes before.
         Raises:
             PathError: a block or bucket that does not exist.
-            ConversionError: a condition is missing or unknown.
+            ConversionError: a condition is missing or unknown, or `z` is none for these paths.
         """
         paths = self.paths.check(paths)
+        if z is not None and any(spec.argument == "z" for spec in self.blueprint.inputs if not spec.is_latent):
+            conditions["z"], z = z, None
         others = read_conditions(self.blueprint.inputs, conditions, paths.shape[0])
-        return self._programs[self.training](self._tensors, paths, *others, generator=generator)
+        if z is None:
+            return self._programs[self.training](self._tensors, paths, *others, generator=generator)
+        check_latents(self.blueprint, z, paths.shape[0])
+        if self._latent_programs is None:
+            self._latent_programs = self._build_latent_programs(self.blueprint)
+        programs = self._latent_programs
+        return programs.of_mode(self.training)(programs.seen_by(self._tensors), paths, z, *others, generator=generator)
 
-    def images(self, codes: Tensor, generator: torch.Generator | None = None, **conditions: Any) -> Tensor:
+    def images(
+        self, codes: Tensor, generator: torch.Generator | None = None, *, z: Tensor | None = None, **conditions: Any
+    ) -> Tensor:
         """The images `(N, *image_shape)` of these paths; what `forward` gives where it returns nothing else."""
-        outputs = self(codes, generator, **conditions)
+        outputs = self(codes, generator, z=z, **conditions)
         return image_of(self.blueprint, outputs)
 
     def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -146,8 +128,19 @@ class RandomPathGenerator(nn.Module):
         """Images of `n` random paths; the paths come from the CPU generator `generator`."""
         return self.images(self.draw(n, generator), **conditions)
 
+    def latent_of(self, path: Tensor | Sequence[int]) -> Tensor:
+        """The Z that a path goes out from: `(1, *latent)`, a view.
+
+        Raises:
+            PathError: no such path.
+        """
+        chosen = self.paths.check(torch.as_tensor(path)[None])[0].tolist()
+        bucket = self.plan.bucket_of(FIXED_INPUT)
+        block = 0 if bucket is None else chosen[bucket]
+        return self.Z[block : block + 1]
+
     def bucket_parameters(self, bucket_index: int) -> dict[str, nn.Parameter]:
-        """The parameters of one bucket by name, each with the block axis first."""
+        """The parameters of one bucket by name, each with the block axis first; of several Z, `Z` itself."""
         named = dict(self.named_parameters())
         return {
             name: named[name]
@@ -187,7 +180,7 @@ class StandardGenerator(nn.Module):
         """What forward needs besides the latent."""
         return conditions_of(self.blueprint)
 
-    def forward(self, z: Tensor, generator: torch.Generator | None = None, **conditions: Any) -> Any:
+    def forward(self, z: Tensor, /, generator: torch.Generator | None = None, **conditions: Any) -> Any:
         """What the original returns for the latents `z` `(N, *latent)`."""
         others = iter(read_conditions(self.blueprint.inputs, conditions, z.shape[0]))
         inputs = [z if spec.is_latent else next(others) for spec in self.blueprint.inputs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import fx, nn
@@ -31,3 +32,27 @@ class Program:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Program, (self.graph,)
+
+
+class LatentPrograms:
+    """The programs that take latents in the place of Z, and the modules that only they call; holds no tensors.
+
+    Args:
+        eval_program, train_program: over `(paths, latents, *conditions)`.
+        calls: the modules by name.
+    """
+
+    def __init__(self, eval_program: Program, train_program: Program, calls: Mapping[str, nn.Module]) -> None:
+        self._programs = (eval_program, train_program)
+        self._calls = dict(calls)
+
+    def of_mode(self, is_training: bool) -> Program:
+        """The program of a mode."""
+        return self._programs[is_training]
+
+    def seen_by(self, tensors: nn.Module) -> nn.Module:
+        """A model's tensors and layers, themselves and not copies, with these programs' modules beside them."""
+        view = nn.Module()
+        vars(view).update({group: vars(tensors)[group] for group in ("_parameters", "_buffers")})
+        vars(view)["_modules"] = {**tensors._modules, **self._calls}
+        return view

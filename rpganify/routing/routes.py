@@ -225,6 +225,11 @@ def rows_of(stack: Tensor, route: Route) -> list[Tensor]:
     return [rows[block] for block in route.present]
 
 
+def rows_present(stack: Tensor, route: Route) -> Tensor:
+    """One row for each block present, in order: `(num_blocks, ...)` -> `(num_present, ...)`."""
+    return torch.stack(rows_of(stack, route))
+
+
 def gather_samples(route: Route, values: Sequence[Tensor]) -> Tensor:
     """One value per block present -> one per sample: `(1, ...)` each -> `(N, ...)`, in the order of the route's batch."""
     parts = [value.expand(count, *value.shape[1:]) for value, count in zip(values, route.counts, strict=True)]

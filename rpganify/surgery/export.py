@@ -26,7 +26,7 @@ def plain_generator(
     Args:
         model: converted or standard; put into eval mode.
         path: one block per bucket of a converted model, `3-17-0-22-5` as text; None for a standard one.
-        seed: of the latent of a standard one; a converted model's is its `Z`.
+        seed: of the latent of a standard one; a converted model's is the `Z` of the path.
     Returns:
         The module, and the latent `(1, *shape)`, on one device.
     Raises:
@@ -41,7 +41,7 @@ def plain_generator(
                 f"This model has {model.paths.cardinality:,} paths, and one of them is a plain generator. "
                 f"Choose it: --path {model.paths.format([0] * model.plan.num_buckets)}"
             )
-        return extract(model, path), model.Z.detach().clone()
+        return extract(model, path), model.latent_of(path).detach().clone()
     if path is not None:
         raise PathError("This is a standard generator with a random latent, so it has no paths. Leave --path out.")
     plain = unwrap(model)

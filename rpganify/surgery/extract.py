@@ -53,8 +53,8 @@ def _path_tensors(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> d
 def extract(model: RandomPathGenerator, path: Tensor | Sequence[int]) -> nn.Module:
     """The plain generator of one path: built-in torch modules and a traced forward, no rpganify in it.
 
-    `extract(rp, path)(rp.Z)` equals `rp(path[None])`. Where the original behaves differently in train mode, the module
-    holds the program of the mode that `model` is in.
+    `extract(rp, path)(rp.latent_of(path))` equals `rp(path[None])`; with one Z, `latent_of` gives `rp.Z`. Where the original
+    behaves differently in train mode, the module holds the program of the mode that `model` is in.
 
     Args:
         model: the converted generator; not changed, nothing is shared with it.

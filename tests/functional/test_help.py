@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-COMMANDS = ["inspect", "convert", "train", "sample", "explore", "analyze", "export", "bench", "plugins"]
+COMMANDS = ["inspect", "convert", "train", "sample", "explore", "analyze", "report", "export", "bench", "plugins"]
 
 # Importing torch alone takes over a second; what is quick must not do it.
 PROBE = """
@@ -77,7 +77,7 @@ def test_the_version_is_the_installed_one(shell):
         (["convert", "x.py", "--blocks", "many"], "'many' is no number of blocks"),
         (["convert", "x.py", "--norm", "none"], "'none' is not one of 'shared', 'per-block'"),
         (["convert", "x.py", "--arg", "latent_dim"], "'latent_dim' is not name=value"),
-        (["convert", "x.py", "--plan", "p.json", "--blocks", "3"], "leave out --buckets and --blocks"),
+        (["convert", "x.py", "--plan", "p.json", "--blocks", "3"], "leave out --buckets, --blocks and --num-Z"),
         (["train", "x.rpgan"], "Missing option '--data'"),
         (["sample", "x.rpgan", "-n", "3", "--path", "1-2"], "-n counts random paths"),
         (["sample", "x.rpgan", "-o", "grid.txt"], "must end in one of .png"),
@@ -88,6 +88,9 @@ def test_the_version_is_the_installed_one(shell):
         (["bench", "sngan32", "--blocks", "1,2", "-o", "costs.svg"], "costs.svg must end in .png"),
         (["bench", "sngan32", "--discriminator", "mlp"], "Only --step takes a discriminator"),
         (["bench", "--arg", "channels=8"], "belong to a SOURCE; name it: rpganify bench sngan32"),
+        (["bench", "train", "--arg", "channels=8"], "belongs to a SOURCE; name it: rpganify bench train sngan32"),
+        (["bench", "train", "--blocks", "1,40"], "One number of blocks at a time is measured"),
+        (["bench", "train", "--steps", "23"], "Invalid value for '--steps'"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong_on_stderr(shell, arguments, message):
@@ -104,7 +107,18 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
         "architectures": ["dcgan32", "dcgan64", "mlp28", "sngan128", "sngan32", "sngan48", "sngan64"],
         "losses": ["hinge", "non-saturating", "wgan-gp"],
         "discriminators": ["dcgan", "mlp", "sngan"],
-        "data sets": ["cifar10", "coloured-mnist", "digits", "fashion-mnist", "folder", "lsun", "mnist"],
+        "data sets": [
+            "cifar10",
+            "coloured-mnist",
+            "digits",
+            "fashion-mnist",
+            "folder",
+            "lmdb",
+            "lsun",
+            "mnist",
+            "webdataset",
+            "zip",
+        ],
         "routed layers": [],
         "replications": ["copy", "fresh", "jitter"],
         "image distances": ["colour", "pixels", "semantic"],

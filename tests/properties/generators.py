@@ -74,7 +74,7 @@ class Drawn:
     norm: NormMode
     seed: int
 
-    def wrapped(self, init: str = "jitter") -> RandomPathGenerator:
+    def wrapped(self, init: str = "jitter", num_Z: int = 1) -> RandomPathGenerator:
         """The conversion, in eval mode."""
         names = routable(self.original, self.norm)
         buckets = [
@@ -83,7 +83,7 @@ class Drawn:
         ]
         model = rpganify.wrap(
             self.original, buckets=buckets, blocks=self.num_blocks, init=init, norm=self.norm, latent=f"z:{LATENT}",
-            seed=self.seed,
+            seed=self.seed, num_Z=num_Z,
         )  # fmt: skip
         return model.eval()
 

@@ -16,7 +16,7 @@ import rpganify
 from rpganify.plan import Plan
 from rpganify.surgery.extract import extract_tensors
 from tests.laws import costly_law
-from tests.properties.generators import Drawn, conversions, routable, with_paths
+from tests.properties.generators import LATENT, Drawn, conversions, routable, with_paths
 
 
 def close(found: Tensor, expected: Tensor) -> None:
@@ -76,6 +76,31 @@ def test_an_extracted_path_and_the_original_class_with_its_tensors_equal_that_pa
         original = copy.deepcopy(drawn.original).eval()
         original.load_state_dict(extract_tensors(model, path))
         close(original(model.Z), model(path[None]))
+
+
+@costly_law
+@given(with_paths(max_paths=3))
+def test_a_path_s_image_of_a_latent_is_the_extracted_generator_s(drawn_paths: tuple[Drawn, Tensor]) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped()
+    z = torch.randn(len(paths), LATENT, generator=torch.Generator().manual_seed(drawn.seed))
+    expected = [rpganify.extract(model, path)(one[None]) for path, one in zip(paths, z, strict=True)]
+    close(model(paths, z=z), torch.cat(expected))
+    close(model(paths, z=model.Z.expand(len(paths), -1)), model(paths))
+
+
+@costly_law
+@given(with_paths(max_paths=3), st.integers(2, 4), st.data())
+def test_with_several_z_a_path_s_image_is_the_extracted_generator_s_of_its_z(
+    drawn_paths: tuple[Drawn, Tensor], num_Z: int, data: st.DataObject
+) -> None:
+    drawn, paths = drawn_paths
+    model = drawn.wrapped(num_Z=num_Z)
+    chosen = torch.tensor([data.draw(st.integers(0, num_Z - 1)) for _ in paths])
+    paths = torch.cat([chosen[:, None], paths], dim=1)
+    expected = [rpganify.extract(model, path)(model.latent_of(path)) for path in paths]
+    close(model(paths), torch.cat(expected))
+    assert all(torch.equal(model.latent_of(path)[0], model.Z[block]) for path, block in zip(paths, chosen, strict=True))
 
 
 @costly_law
