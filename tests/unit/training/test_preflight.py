@@ -1,27 +1,102 @@
 import logging
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from rpganify.data.labels import select_labels
 from rpganify.entries import LossEntry
 from rpganify.errors import TrainingError
 from rpganify.registry import Registry
 from rpganify.training.preflight import check_objects
-from tests.unit.training.fakes import Critic, TinyPaths, digits, seeded
+from tests.unit.training.fakes import Critic, TinyLabelled, TinyPaths, digits, labelled_digits, seeded
 
 
-def check(generator=None, discriminator=None, needs=()):
+def check(generator=None, discriminator=None, needs=(), data=None):
     generator = generator or seeded(TinyPaths)
-    check_objects(generator, discriminator or seeded(Critic), digits(20), torch.device("cpu"), needs)
+    data = data or digits(20)
+    check_objects(generator, discriminator or seeded(Critic), data, torch.device("cpu"), needs)
 
 
-def test_a_generator_that_needs_labels_is_refused():
-    generator = seeded(TinyPaths)
-    generator.conditions = (SimpleNamespace(name="labels"),)
-    with pytest.raises(TrainingError, match=r"needs more than its codes: labels\. Class-conditional training is not"):
-        check(generator)
+class Labelled(nn.Module):
+    """Images and labels to what `give` makes of scores and label."""
+
+    def __init__(self, num_classes=10, give=lambda scores, labels: scores):
+        super().__init__()
+        self.num_classes, self.give = num_classes, give
+        self.score = nn.Linear(64, 1)
+        self.seen = []
+
+    def forward(self, images, labels):
+        self.seen.append(labels)
+        return self.give(self.score(images.flatten(1)).squeeze(1), labels)
+
+
+def test_a_conditional_pair_is_accepted_and_the_discriminator_is_given_the_data_s_labels():
+    judge = Labelled()
+    check(seeded(TinyLabelled), judge, data=labelled_digits(20))
+    (labels,) = judge.seen
+    assert labels.dtype == torch.int64 and torch.equal(labels, labelled_digits(20).labels[[0, 0]])
+
+
+def test_an_auxiliary_classifier_s_scores_and_logits_are_accepted():
+    check(
+        seeded(TinyLabelled),
+        Labelled(give=lambda scores, labels: (scores[:, None], torch.zeros(2, 10))),
+        data=labelled_digits(20),
+    )
+
+
+@pytest.mark.parametrize(
+    ("give", "found"),
+    [
+        (
+            lambda scores, labels: (scores, torch.zeros(2, 9)),
+            r"one logit per class, \(2, 10\) for two images; it gave 2×9",
+        ),
+        (lambda scores, labels: (scores, None, None), "one score per image.*it gave tuple"),
+        (lambda scores, labels: (labels.tolist(), torch.zeros(2, 10)), "one score per image.*it gave list"),
+        (lambda scores, labels: (scores, 3), r"one logit per class.*it gave int"),
+    ],
+)
+def test_a_conditional_discriminator_that_gives_something_else_is_refused(give, found):
+    with pytest.raises(TrainingError, match=found):
+        check(seeded(TinyLabelled), Labelled(give=give), data=labelled_digits(20))
+
+
+def test_a_generator_of_labels_needs_a_discriminator_that_looks_at_them():
+    with pytest.raises(
+        TrainingError, match=r"takes a label \(labels\), but the discriminator does not look at labels.*=10"
+    ):
+        check(seeded(TinyLabelled), data=labelled_digits(20))
+
+
+def test_a_discriminator_of_labels_needs_a_generator_that_takes_them():
+    with pytest.raises(TrainingError, match=r"by their label, of 10 classes, but the generator takes none"):
+        check(discriminator=Labelled(), data=labelled_digits(20))
+
+
+def test_a_discriminator_with_too_few_classes_is_refused():
+    with pytest.raises(TrainingError, match=r"have labels up to 9, but the discriminator has 9 classes, 0 to 8\..*=10"):
+        check(seeded(TinyLabelled), Labelled(9), data=labelled_digits(20))
+
+
+def test_a_discriminator_needs_the_classes_that_a_filter_leaves_only():
+    check(seeded(TinyLabelled, num_classes=7), Labelled(7), data=select_labels(labelled_digits(40), "0-6"))
+
+
+def test_data_without_labels_is_refused_where_labels_are_wanted():
+    with pytest.raises(TrainingError, match=r"images of digits have no labels, which class-conditional training needs"):
+        check(seeded(TinyLabelled), Labelled())
+
+
+def test_a_discriminator_that_takes_no_labels_though_it_says_so_is_refused():
+    judge = seeded(Critic)
+    judge.num_classes = 10
+    with pytest.raises(
+        TrainingError, match=r"does not take images of 1×8×8 and labels, discriminator\(images, labels\)"
+    ):
+        check(seeded(TinyLabelled), judge, data=labelled_digits(20))
 
 
 def test_images_of_another_shape_are_refused():
