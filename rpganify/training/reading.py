@@ -16,8 +16,9 @@ class Readers:
     """Workers that read batches of a data set while the caller does something else.
 
     Images that are decoded when they are drawn are read by a process for each worker. In threads, decoding takes Python's
-    lock so often that a training waits which launches many small calls, as one on a GPU does (`feed` tells what was
-    measured). Other data sets may hold what cannot be sent to a process, and are read by threads.
+    lock so often that a training waits which launches many small calls, as one on a GPU does: on two cores, 44 ms of such
+    calls beside a batch of 64 photos (50 ms of decoding) take 107 ms without workers, 92 ms with one or two threads, 69 ms
+    with a process and 66 ms with two. Other data sets may hold what cannot be sent to a process, and are read by threads.
 
     Args:
         data: real images.
