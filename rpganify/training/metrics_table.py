@@ -11,11 +11,12 @@ from typing import IO
 from rpganify.errors import TrainingError
 from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
 
-_COLUMNS = [field.name for field in dataclasses.fields(StepMetrics)]
+# A table has no room for one number per bucket: those are in metrics.jsonl.
+_COLUMNS = [field.name for field in dataclasses.fields(StepMetrics) if field.name != "gradient_norms"]
 
 
 class MetricsTable(Callback):
-    """One CSV row per step, the fields of `StepMetrics`; the table ends where a resumed training goes on.
+    """One CSV row per step, the fields of `StepMetrics` but the gradient norms; it ends where a training goes on.
 
     Args:
         name: of the file in the run's folder.
@@ -31,6 +32,7 @@ class MetricsTable(Callback):
 
     def on_start(self, start: TrainStart) -> None:
         """Write the headings, and keep the rows of steps that are not done again."""
+        self._close()
         path = start.run / self._name
         rows = [_COLUMNS, *(row for row in _rows(path) if 1 <= int(row[0]) <= start.step)]
         aside = path.with_name(f".{path.name}.writing")
@@ -45,8 +47,15 @@ class MetricsTable(Callback):
         if self._file is not None:
             csv.writer(self._file).writerow([getattr(metrics, name) for name in _COLUMNS])
 
+    def on_rollback(self, start: TrainStart) -> None:
+        """Drop the rows of steps that are taken back."""
+        self.on_start(start)
+
     def on_end(self, result: TrainResult) -> None:
         """Close the file."""
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -58,8 +67,10 @@ def open_table(argument: str = "metrics.csv") -> MetricsTable:
 
 
 def _rows(path: Path) -> list[list[str]]:
-    """Whole rows of an earlier table; a row that a crash cut short is left out."""
+    """Whole rows of an earlier table, which may lack newer columns; a row that a crash cut short is left out."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.reader(file) if len(row) == len(_COLUMNS) and row[0].isdecimal()]
+        rows = list(csv.reader(file))
+    whole = [dict(zip(rows[0], row, strict=True)) for row in rows[1:] if len(row) == len(rows[0])]
+    return [[row.get(name, "") for name in _COLUMNS] for row in whole if row.get("step", "").isdecimal()]

@@ -25,6 +25,7 @@ from rpganify.training.checkpoint import (
     remove_leftovers,
 )
 from rpganify.training.config import TrainConfig
+from rpganify.training.grids import grids_of_training
 from rpganify.training.interrupt import FinishOnInterrupt
 from rpganify.training.keeping import StateKeeper
 from rpganify.training.losses import Loss
@@ -38,7 +39,7 @@ from rpganify.training.run import RunDirectory, RunRecord, describe_network, rea
 from rpganify.training.state import Best, TrainingState
 from rpganify.training.steps import NotFinite
 from rpganify.training.training_step import TrainingStep
-from rpganify.training.writers import AlarmWriter, MetricsWriter, SampleGridWriter
+from rpganify.training.writers import AlarmWriter, MetricsWriter
 
 log = logging.getLogger(__name__)
 
@@ -261,15 +262,7 @@ class Trainer:
         if not self.processes.is_main:
             return ()
         run, config = self.run_directory, self.config
-        grids = SampleGridWriter(
-            run.samples,
-            state.shown_generator,
-            every=config.sample_every,
-            num_samples=config.num_samples,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            sample_rate=sample_rate_of(self.data),
-        )
+        grids = grids_of_training(run.samples, state.shown_generator, self.data, config)
         own: list[Callback] = [MetricsWriter(run.metrics), AlarmWriter(run.events), grids]
         if self._quality is not None:
             self._quality_log = QualityLog(run.quality, self._quality)

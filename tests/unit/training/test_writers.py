@@ -1,14 +1,12 @@
+import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
-from scipy.io import wavfile
 
-from rpganify.training.callbacks import StepMetrics, TrainResult, TrainStart
-from rpganify.training.writers import MetricsWriter, SampleGridWriter
-from tests.unit.training.fakes import TinyLatent, TinyPaths, seeded
+from rpganify.training.callbacks import Alarm, StepMetrics, TrainStart
+from rpganify.training.writers import AlarmWriter, MetricsWriter
 
 
 def metrics_of(step):
@@ -39,6 +37,9 @@ def test_every_step_is_a_json_line_at_once(tmp_path):
         "discriminator_s": 0.02,
         "generator_s": 0.03,
         "images_per_s": 1000.0,
+        "other_s": 0.0,
+        "diversity_s": None,
+        "gradient_norms": None,
     }
     writer.close()
     writer.close()
@@ -64,95 +65,55 @@ def test_a_new_training_starts_an_empty_file(tmp_path):
     assert path.read_text() == ""
 
 
-def grid_writer(directory, model, every=5, num_samples=10, seed=0, sample_rate=None):
-    return SampleGridWriter(
-        directory,
-        model,
-        every=every,
-        num_samples=num_samples,
-        batch_size=4,
-        seed=seed,
-        sample_rate=sample_rate,
-    )
-
-
-def result_at(step):
-    return TrainResult(Path("run"), step, 10, Path("run"), False, 1.0, metrics_of(step))
-
-
-def test_grids_come_before_the_first_step_at_intervals_and_at_the_end(tmp_path):
-    writer = grid_writer(tmp_path / "samples", seeded(TinyPaths))
+def test_steps_that_are_taken_back_leave_the_file(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    writer = MetricsWriter(path)
     writer.on_start(start_at(0))
-    for step in range(1, 8):
+    for step in range(1, 6):
         writer.on_step(metrics_of(step))
-    writer.on_end(result_at(7))
-    names = sorted(path.name for path in (tmp_path / "samples").iterdir())
-    assert names == ["step-000000.png", "step-000005.png", "step-000007.png"]
-    with Image.open(tmp_path / "samples" / names[0]) as picture:
-        assert picture.size == (4 * (8 + 2) + 2, 3 * (8 + 2) + 2)  # 10 images of 8x8 in 4 columns, 2 pixels apart
+    writer.on_rollback(start_at(3))
+    writer.on_step(metrics_of(4))
+    writer.close()
+    assert steps_in(path) == [1, 2, 3, 4]
 
 
-def test_a_resumed_training_writes_no_grid_of_the_step_it_starts_from(tmp_path):
-    writer = grid_writer(tmp_path, seeded(TinyPaths))
-    writer.on_start(start_at(5))
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_numbers_that_json_does_not_have_are_texts_which_read_as_numbers(tmp_path, value):
+    writer = MetricsWriter(tmp_path / "metrics.jsonl")
+    writer.on_start(start_at(0))
+    writer.on_step(dataclasses.replace(metrics_of(1), penalty=value, gradient_norms={"one": value, "two": 1.0}))
+    writer.close()
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    record = json.loads(line, parse_constant=refuse)
+    for read in (record["penalty"], record["gradient_norms"]["one"]):
+        assert isinstance(read, str)
+        assert float(read) == value or (math.isnan(float(read)) and math.isnan(value))
+    assert record["gradient_norms"]["two"] == 1.0
 
 
-def test_grids_show_the_same_codes_in_every_run_of_one_seed(tmp_path):
-    model = seeded(TinyPaths)
-    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        grid_writer(tmp_path / name, model, seed=seed).on_step(metrics_of(5))
-    first, second, third = ((tmp_path / name / "step-000005.png").read_bytes() for name in "abc")
-    assert first == second != third
+def test_nothing_is_written_before_the_start_and_after_the_end(tmp_path):
+    writer = MetricsWriter(tmp_path / "metrics.jsonl")
+    writer.on_step(metrics_of(1))
+    assert not (tmp_path / "metrics.jsonl").exists()
+    writer.on_start(start_at(0))
+    writer.close()
+    writer.on_step(metrics_of(1))
+    assert (tmp_path / "metrics.jsonl").read_text() == ""
 
 
-def test_the_range_minus_one_to_one_becomes_black_to_white(tmp_path):
-    class Gradient(TinyPaths):
-        def images(self, codes):
-            return torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8).repeat(len(codes), 1, 1, 1)
-
-    grid_writer(tmp_path, seeded(Gradient), num_samples=1).on_step(metrics_of(5))
-    with Image.open(tmp_path / "step-000005.png") as picture:
-        values = [picture.convert("L").getpixel((x % 8, x // 8)) for x in range(64)]
-    assert (values[0], values[63]) == (0, 255)
-    assert values == sorted(values)
-
-
-@pytest.mark.parametrize("channels", [2, 3, 5])
-def test_images_that_are_neither_grey_nor_colour_are_shown_as_the_mean_of_their_channels(tmp_path, channels):
-    grid_writer(tmp_path, seeded(TinyPaths, image_shape=(channels, 6, 4))).on_step(metrics_of(5))
-    with Image.open(tmp_path / "step-000005.png") as picture:
-        red, green, _ = picture.convert("RGB").split()
-        assert (red.tobytes() == green.tobytes()) == (channels != 3)
-
-
-@pytest.mark.parametrize(("shape", "height"), [((1, 64), 96), ((2, 500), 192), ((30,), 96)])
-def test_signals_are_drawn_as_curves(tmp_path, shape, height):
-    grid_writer(tmp_path, seeded(TinyPaths, image_shape=shape), num_samples=3).on_step(metrics_of(5))
-    assert [path.name for path in tmp_path.iterdir()] == ["step-000005.png"]
-    with Image.open(tmp_path / "step-000005.png") as picture:
-        assert picture.size == (2 * (256 + 2) + 2, 2 * (height + 2) + 2)
-
-
-def test_sound_is_written_to_be_heard_as_well(tmp_path):
-    model = seeded(TinyPaths, image_shape=(1, 64))
-    grid_writer(tmp_path, model, num_samples=3, sample_rate=8000).on_step(metrics_of(5))
-    rate, data = wavfile.read(tmp_path / "step-000005.wav")
-    assert (rate, data.shape) == (8000, (3 * 64 + 2 * 2000,))
-    assert (tmp_path / "step-000005.png").exists()
-
-
-def test_what_is_no_sound_is_not_written_as_sound(tmp_path):
-    grid_writer(tmp_path, seeded(TinyPaths, image_shape=(3, 64)), sample_rate=8000).on_step(metrics_of(5))
-    assert [path.name for path in tmp_path.iterdir()] == ["step-000005.png"]
-
-
-@pytest.mark.parametrize("build", [TinyPaths, TinyLatent])
-def test_drawing_samples_leaves_no_trace_in_the_training(tmp_path, build):
-    model = seeded(build).train()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    random_state = torch.get_rng_state()
-    grid_writer(tmp_path, model).on_step(metrics_of(5))
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), random_state)
-    assert model.training and all(parameter.grad is None for parameter in model.parameters())
+def test_every_alarm_is_a_line_that_stays_when_steps_are_taken_back(tmp_path):
+    path = tmp_path / "events.jsonl"
+    writer = AlarmWriter(path)
+    writer.on_start(start_at(0))
+    assert not path.exists()
+    writer.on_alarm(Alarm(7, "saturation", "ein Fréchet-Abstand"))
+    writer.on_rollback(start_at(3))
+    writer.on_alarm(Alarm(4, "rollback", "back"))
+    assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == [
+        {"step": 7, "kind": "saturation", "message": "ein Fréchet-Abstand"},
+        {"step": 4, "kind": "rollback", "message": "back"},
+    ]
