@@ -14,7 +14,7 @@ from rpganify.analysis.cache import Finished, open_cache, run_analyzer
 from rpganify.analysis.classifier_features import ClassifierFeatures, open_classifier
 from rpganify.analysis.features import FeatureExtractor
 from rpganify.analysis.opening import open_distance, open_extractor
-from rpganify.analysis.schedule import Schedule, check_allowed, lacking, make_schedule
+from rpganify.analysis.schedule import Schedule, check_allowed, make_schedule
 from rpganify.cli.analysis_options import AnalysisOptions
 from rpganify.cli.choosing import choose_device
 from rpganify.cli.conditions import read_conditions
@@ -64,12 +64,14 @@ class Analyzed:
         context: with which it was analyzed.
         reports: in the order of the analyzers.
         left_out: a line on each analysis that was left out, and why.
+        refused: what the analyses that were left out said.
     """
 
     named: OpenedModel
     context: AnalysisContext
     reports: tuple[Report, ...]
     left_out: tuple[str, ...]
+    refused: tuple[AnalysisError, ...] = ()
 
 
 def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[OpenedModel], Tools]:
@@ -135,6 +137,8 @@ def analyze_model(
     analyzers: Sequence[str],
     output: Path,
     talk: ProgressTalk,
+    *,
+    is_strict: bool,
 ) -> Analyzed:
     """The reports on one model: kept ones, and new ones, which are kept under `output`.
 
@@ -145,26 +149,34 @@ def analyze_model(
         analyzers: names; if empty, all that the model and the tools allow.
         output: folder of the reports.
         talk: told what is under way.
+        is_strict: whether an analyzer that does not take the model is refused rather than left out.
     Raises:
-        AnalysisError: an analyzer that was named does not take the model.
+        AnalysisError: an analyzer does not take the model, and it is strict; or the disk refuses.
     """
     context = make_context(named, tools, options, talk)
     model = named.model
     known = tools.registry.all(AnalyzerEntry)
     left_out: list[str] = []
+    refused: list[AnalysisError] = []
     chosen: list[Analyzer] = []
     for name in dict.fromkeys(analyzers or known):
         entry = tools.registry.get(AnalyzerEntry, name)
-        if analyzers:
+        try:
             check_allowed(entry, model, context)
-        else:
-            missing = lacking(entry, model, context)
-            if missing or not entry.is_default:
-                left_out.append(
-                    f"{name} needs {'; and '.join(missing)}" if missing else f"{name} runs where it is named"
-                )
-                continue
+        except AnalysisError as error:
+            if is_strict:
+                raise
+            refused.append(error)
+            left_out.append(str(error))
+            continue
+        if not analyzers and not entry.is_default:
+            left_out.append(f"{name} runs only where it is named")
+            continue
         chosen.append(tools.registry.make(entry))
+    if not chosen:
+        for line in left_out:
+            say(f"left out: {line}")
+        return Analyzed(named, context, (), tuple(left_out), tuple(refused))
     cache = open_cache(output / CACHE, model, context)
     adjustable = [
         size for size, given in (("num_paths", options.num_paths), ("num_images", options.num_images)) if not given
@@ -175,22 +187,19 @@ def analyze_model(
     )
     _say_plan(named, plan, context, left_out, limit_s)
     finished: list[Finished] = []
-    refused: list[AnalysisError] = []
     for analyzer in chosen:
         try:
             finished.append(run_analyzer(analyzer, model, plan.context, plan.cache, is_fresh=options.is_fresh))
         except AnalysisError as error:
-            if analyzers:  # the user asked for this one
+            if is_strict:
                 raise
             refused.append(error)
-            left_out.append(f"{analyzer.name}: {error}")
+            left_out.append(str(error))
             say(f"left out: {error}")
         except KeyboardInterrupt:
             say(f"what is done is kept in {output / CACHE}; the same command goes on from there")
             raise
-    if not finished:
-        raise refused[0] if refused else AnalysisError(f"No analysis fits {named.name}: {'. '.join(left_out)}.")
-    return Analyzed(named, plan.context, tuple(one.report for one in finished), tuple(left_out))
+    return Analyzed(named, plan.context, tuple(one.report for one in finished), tuple(left_out), tuple(refused))
 
 
 def _say_plan(

@@ -127,7 +127,9 @@ def analyze(
     )
     (named,), tools = open_models([model], options)
     with ProgressTalk() as talk:
-        analyzed = analyze_model(named, tools, options, analyzers or (), output, talk)
+        analyzed = analyze_model(named, tools, options, analyzers or (), output, talk, is_strict=bool(analyzers))
+    if not analyzed.reports and analyzed.refused:
+        raise analyzed.refused[0]
     files = write_reports(analyzed.reports, output, title=f"Analysis of {model}")
     for report in analyzed.reports:
         for note in report.notes:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from rpganify.analysis.overview import Training, describe_model, key_of, with_reports
-from rpganify.cli.analyses import Tools, analyze_model, make_context
+from rpganify.cli.analyses import Analyzed, Tools, analyze_model
 from rpganify.cli.analysis_options import AnalysisOptions
 from rpganify.cli.console import say
 from rpganify.cli.models import OpenedModel
@@ -54,43 +54,33 @@ def make_page(
     """The page on these models; analyses that are missing are run and kept under `output`.
 
     Raises:
-        AnalysisError: an analyzer that was named does not take one of the models.
+        AnalysisError: no model takes the analyzers that were named.
     """
     names = _unique([one.name for one in opened])
-    subjects = [
-        _subject(one, name, tools, options, analyzers, output, talk) for one, name in zip(opened, names, strict=True)
-    ]
+    subjects: list[Subject] = []
+    refused: list[AnalysisError] = []
+    num_reports = 0
+    for one, name in zip(opened, names, strict=True):
+        own = replace(tools, twin=None) if tools.twin is one.model else tools
+        is_strict = bool(analyzers) and len(names) == 1
+        analyzed = analyze_model(one, own, options, analyzers, output, talk, is_strict=is_strict)
+        refused += analyzed.refused
+        num_reports += len(analyzed.reports)
+        subjects.append(_subject(analyzed, name))
+    if analyzers and not num_reports:  # what the user asked for is nowhere to be had
+        raise refused[0]
     keys = _unique([key_of(name) for name in names])
     together = tuple(replace(subject, key=key) for subject, key in zip(subjects, keys, strict=True))
     kicker = "What the layers of this generator do" if len(names) == 1 else f"{len(names)} generators side by side"
     return Page(title or _joined(names), together, kicker=kicker, colophon=_colophon(options.seed))
 
 
-def _subject(
-    named: OpenedModel,
-    name: str,
-    tools: Tools,
-    options: AnalysisOptions,
-    analyzers: Sequence[str],
-    output: Path,
-    talk: ProgressTalk,
-) -> Subject:
+def _subject(analyzed: Analyzed, name: str) -> Subject:
+    named = analyzed.named
     record = _record(named)
-    own = replace(tools, twin=None) if tools.twin is named.model else tools
-    reports: tuple[Report, ...] = ()
-    left_out: tuple[str, ...] = ()
-    try:
-        analyzed = analyze_model(named, own, options, analyzers, output, talk)
-    except AnalysisError as error:
-        if analyzers:
-            raise
-        # Samples and training can still be shown.
-        context, left_out = make_context(named, own, options, talk), (str(error),)
-    else:
-        context, reports, left_out = analyzed.context, analyzed.reports, analyzed.left_out
-    subject = describe_model(named.model, context, name, _training(named, record))
+    subject = describe_model(named.model, analyzed.context, name, _training(named, record))
     curves = _curves(named, record)
-    return with_reports(subject, (*reports, *([curves] if curves else [])), left_out)
+    return with_reports(subject, (*analyzed.reports, *([curves] if curves else [])), analyzed.left_out)
 
 
 def _record(named: OpenedModel) -> dict[str, Any]:
