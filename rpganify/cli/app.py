@@ -12,6 +12,7 @@ from rpganify.cli import bench_group, plugins
 from rpganify.cli.analyze import analyze
 from rpganify.cli.boundary import bounded
 from rpganify.cli.completion import complete_switch
+from rpganify.cli.configured import ConfiguredCommand
 from rpganify.cli.convert import convert
 from rpganify.cli.explore import explore
 from rpganify.cli.export import export
@@ -25,7 +26,8 @@ COMMANDS = (inspect, convert, train, sample, explore, analyze, report, export)
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in COMMANDS:
-    app.command(command.__name__)(bounded(command))
+    kind = ConfiguredCommand if command is train else None
+    app.command(command.__name__, cls=kind)(bounded(command))
 app.add_typer(bench_group.group, name="bench")
 app.add_typer(plugins.group, name="plugins")
 
@@ -42,7 +44,10 @@ class _Talk(logging.Handler):
     """What the library logs, as a line of talk; looks stderr up each time, since a progress bar may stand before it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(f"{record.levelname.lower()}: {' '.join(record.getMessage().split())}", err=True)
+        from rpganify.cli.console import is_speaking
+
+        if is_speaking():
+            typer.echo(f"{record.levelname.lower()}: {' '.join(record.getMessage().split())}", err=True)
 
 
 @app.callback()

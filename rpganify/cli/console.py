@@ -18,14 +18,21 @@ _PIPE_WIDTH = 120
 Side = Literal["left", "right"]
 
 
+def is_speaking() -> bool:
+    """Whether this process prints: of several that train together only the first does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(text: str) -> None:
     """One line of talk, on stderr."""
-    typer.echo(text, err=True)
+    if is_speaking():
+        typer.echo(text, err=True)
 
 
 def show(text: str) -> None:
     """One line of data, on stdout."""
-    typer.echo(text)
+    if is_speaking():
+        typer.echo(text)
 
 
 def show_json(data: Any) -> None:

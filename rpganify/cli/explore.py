@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rpganify.cli.options import ConditionOption, DeviceOption, ModelArgument, SeedOption, TrustSourceOption
+from rpganify.cli.options import ConditionOption, DeviceOption, ModelArgument, RawOption, SeedOption, TrustSourceOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ def explore(
     ] = None,
     condition: ConditionOption = None,
     seed: SeedOption = 0,
+    raw: RawOption = False,
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -50,19 +51,22 @@ def explore(
         from rpganify.cli.choosing import choose_device
         from rpganify.cli.conditions import read_conditions
         from rpganify.cli.console import say, show
+        from rpganify.cli.models import open_on_disk
         from rpganify.errors import ExplorerError
         from rpganify.explorer.app import build_app
         from rpganify.explorer.conditions import make_fields
         from rpganify.explorer.describing import Naming
         from rpganify.explorer.painting import Painter
         from rpganify.memory import keep_freed_memory
-        from rpganify.modelfile import load_model
         from rpganify.routing.generator import RandomPathGenerator
 
         place = choose_device(device)
         if place.type == "cpu":
             keep_freed_memory()
-        opened = load_model(model, trust_source=trust_source)
+        found = open_on_disk(model, trusts_source=trust_source, is_raw=raw)
+        for line in found.told:
+            say(line)
+        opened = found.model
         if not isinstance(opened, RandomPathGenerator):
             raise ExplorerError(
                 f"{model} is a standard generator with a random latent, so it has no buckets and blocks to choose from. "

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rpganify.cli.completion import names_of
-from rpganify.cli.options import ForceOption, ModelArgument, SeedOption, TrustSourceOption
+from rpganify.cli.options import ForceOption, ModelArgument, RawOption, SeedOption, TrustSourceOption
 from rpganify.entries import ExportEntry
 
 
@@ -32,6 +32,7 @@ def export(
         typer.Option("--latent", metavar="FILE", help="Also write the path's fixed input, 'z' in a .safetensors file."),
     ] = None,
     seed: SeedOption = 0,
+    raw: RawOption = False,
     trust_source: TrustSourceOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -43,7 +44,7 @@ def export(
     from rpganify.cli.choosing import choose_export
     from rpganify.cli.console import say, show
     from rpganify.cli.files import check_is_free
-    from rpganify.modelfile import load_model
+    from rpganify.cli.models import open_on_disk
     from rpganify.registry import default_registry
     from rpganify.routing.generator import RandomPathGenerator
     from rpganify.surgery.export import export as write_file
@@ -53,7 +54,10 @@ def export(
     for place in (output, latent_output):
         if place is not None:
             check_is_free(place, is_forced=force)
-    opened = load_model(model, trust_source=trust_source)
+    found = open_on_disk(model, trusts_source=trust_source, is_raw=raw)
+    for line in found.told:
+        say(line)
+    opened = found.model
     module, latent = plain_generator(opened, path, seed)
     write_file(module, latent, output, write, overwrite=force)
     show(str(output))

@@ -11,7 +11,7 @@ from rpganify.conversion.converting import standard
 from rpganify.entries import Architecture
 from rpganify.errors import ModelFileError, closest
 from rpganify.modelfile import Model, load_model
-from rpganify.modelfinding import GRAPH, find_model
+from rpganify.modelfinding import find_model
 from rpganify.registry import default_registry
 from rpganify.source.references import parse_reference
 
@@ -57,7 +57,7 @@ def open_model(options: SourceOptions, *, trusts_source: bool = False, is_raw: b
             raise ModelFileError(
                 f"{text} is built already: options such as --arg, --weights and --latent belong to a SOURCE. Leave them out."
             )
-        return _from_disk(Path(text), trusts_source, is_raw)
+        return open_on_disk(Path(text), trusts_source=trusts_source, is_raw=is_raw)
     _check_is_source(text)
     source = options.load()
     generator = standard(
@@ -74,7 +74,8 @@ def open_model(options: SourceOptions, *, trusts_source: bool = False, is_raw: b
     return OpenedModel(generator.eval(), name, told)
 
 
-def _from_disk(directory: Path, trusts_source: bool, is_raw: bool) -> OpenedModel:
+def open_on_disk(directory: Path, *, trusts_source: bool = False, is_raw: bool = False) -> OpenedModel:
+    """The model in a folder, or the newest intact one of a run; arguments and errors as of `open_model`."""
     found = find_model(directory, is_raw=is_raw)
     model = load_model(found.directory, trust_source=trusts_source)
     name = directory.resolve().name.removesuffix(".rpgan")

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption, TrustSourceOption
+from rpganify.cli.options import (
+    ConditionOption,
+    DeviceOption,
+    JsonOption,
+    ModelArgument,
+    RawOption,
+    SeedOption,
+    TrustSourceOption,
+)
 from rpganify.cli.parsing import find_bucket
 
 if TYPE_CHECKING:
@@ -47,6 +55,7 @@ def sample(
     ] = None,
     condition: ConditionOption = None,
     seed: SeedOption = 0,
+    raw: RawOption = False,
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -72,16 +81,19 @@ def sample(
     from rpganify.cli.choosing import choose_device
     from rpganify.cli.conditions import read_conditions
     from rpganify.cli.console import say, show_json
+    from rpganify.cli.models import open_on_disk
     from rpganify.data.display import is_picture
     from rpganify.errors import PathError
     from rpganify.memory import keep_freed_memory
-    from rpganify.modelfile import load_model
     from rpganify.routing.generator import RandomPathGenerator
 
     place = choose_device(device)
     if place.type == "cpu":
         keep_freed_memory()
-    opened = load_model(model, trust_source=trust_source)
+    found = open_on_disk(model, trusts_source=trust_source, is_raw=raw)
+    for line in found.told:
+        say(line)
+    opened = found.model
     opened.to(place)
     conditions = read_conditions(condition, opened.conditions)
     chance = torch.Generator().manual_seed(seed)

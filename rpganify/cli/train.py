@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from rpganify.cli.completion import names_of
+from rpganify.cli import train_options as use
 from rpganify.cli.options import (
     ArgOption,
     ArgvOption,
@@ -25,53 +23,22 @@ from rpganify.cli.options import (
     TrustSourceOption,
     WeightsOption,
 )
-from rpganify.entries import CallbackEntry, DataSetEntry, DiscriminatorEntry, LossEntry
-
-
-class Diversity(StrEnum):
-    """Forms of the block diversity loss."""
-
-    PAPER = "paper"
-    MARGIN = "margin"
-    NONE = "none"
+from rpganify.entries import LossEntry
 
 
 def train(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A converted model (NAME.rpgan) or a run; with --standard a SOURCE.")
-    ],
-    data: Annotated[
-        str,
-        typer.Option(
-            "--data",
-            metavar="NAME",
-            help="Real images: digits, mnist[0-6], folder:DIR, …",
-            autocompletion=names_of(DataSetEntry),
-        ),
-    ],
-    data_root: Annotated[
-        Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set's files are.")
-    ] = None,
-    loss: Annotated[
-        str,
-        typer.Option(
-            "--loss",
-            metavar="NAME",
-            help="hinge, wgan-gp, non-saturating, …",
-            autocompletion=names_of(LossEntry),
-        ),
-    ] = "hinge",
-    loss_arg: Annotated[
-        list[str] | None,
-        typer.Option("--loss-arg", metavar="NAME=VALUE", help="An option of the loss; repeat."),
-    ] = None,
-    steps: Annotated[int, typer.Option("--steps", metavar="NUMBER", help="Generator steps in total.")] = 2000,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run; runs/NAME if left out.")
-    ] = None,
-    standard: Annotated[
-        bool, typer.Option("--standard", help="Train the SOURCE as it is, with random z, to compare with.")
-    ] = False,
+    context: typer.Context,
+    model: use.ModelArgument,
+    data: use.DataOption,
+    data_root: use.DataRootOption = None,
+    num_workers: use.NumWorkersOption = 2,
+    loss: use.LossOption = "hinge",
+    loss_arg: use.LossArgOption = None,
+    steps: use.StepsOption = None,
+    images: use.ImagesOption = None,
+    minutes: use.MinutesOption = None,
+    output: use.OutputOption = None,
+    standard: use.StandardOption = False,
     arg: ArgOption = None,
     argv: ArgvOption = None,
     latent: LatentOption = None,
@@ -81,73 +48,52 @@ def train(
     image_shape: ImageShapeOption = None,
     freeze_noise: FreezeNoiseOption = False,
     weights: WeightsOption = None,
-    discriminator: Annotated[
-        str | None,
-        typer.Option(
-            "--discriminator",
-            metavar="NAME|FILE:CLASS",
-            help="A registered one, or my_gan.py:Discriminator; the architecture's own or dcgan if left out.",
-            autocompletion=names_of(DiscriminatorEntry),
-        ),
-    ] = None,
-    discriminator_arg: Annotated[
-        list[str] | None,
-        typer.Option("--discriminator-arg", metavar="NAME=VALUE", help="An option of the discriminator; repeat."),
-    ] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", metavar="NUMBER", help="Images per step.")] = 64,
-    d_steps: Annotated[
-        int,
-        typer.Option("--d-steps", metavar="NUMBER", help="Discriminator steps per generator step."),
-    ] = 1,
-    lr: Annotated[float, typer.Option("--lr", metavar="NUMBER", help="Learning rate of both networks.")] = 0.25e-3,
-    generator_lr: Annotated[
-        float | None, typer.Option("--generator-lr", metavar="NUMBER", help="The generator's, in place of --lr.")
-    ] = None,
-    discriminator_lr: Annotated[
-        float | None,
-        typer.Option("--discriminator-lr", metavar="NUMBER", help="The discriminator's, in place of --lr."),
-    ] = None,
-    diversity: Annotated[
-        Diversity, typer.Option("--diversity", help="Block diversity loss; margin is the form of the authors' code.")
-    ] = Diversity.PAPER,
-    diversity_weight: Annotated[
-        float | None,
-        typer.Option("--diversity-weight", metavar="NUMBER", help="Its factor; each form has a default."),
-    ] = None,
-    sparse_adam: Annotated[
-        bool,
-        typer.Option(
-            "--sparse-adam", help="Let a step change only the blocks that it drew; another algorithm than Adam."
-        ),
-    ] = False,
-    sample_every: Annotated[
-        int, typer.Option("--sample-every", metavar="NUMBER", help="Steps between sample grids.")
-    ] = 500,
-    checkpoint_every: Annotated[
-        int, typer.Option("--checkpoint-every", metavar="NUMBER", help="Steps between checkpoints.")
-    ] = 500,
-    callback: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--callback",
-            metavar="NAME[:ARGUMENT]",
-            help="What else is told of each step: csv (the metrics as a table), …; repeat.",
-            autocompletion=names_of(CallbackEntry),
-        ),
-    ] = None,
+    discriminator: use.DiscriminatorOption = None,
+    discriminator_arg: use.DiscriminatorArgOption = None,
+    class_weight: use.ClassWeightOption = 1.0,
+    augment: use.AugmentOption = "",
+    batch_size: use.BatchSizeOption = 64,
+    accumulate: use.AccumulateOption = 1,
+    d_steps: use.DStepsOption = 1,
+    lr: use.LrOption = 0.25e-3,
+    generator_lr: use.GeneratorLrOption = None,
+    discriminator_lr: use.DiscriminatorLrOption = None,
+    betas: use.BetasOption = "0.5,0.999",
+    schedule: use.ScheduleOption = use.Schedule.CONSTANT,
+    warmup: use.WarmupOption = 0,
+    ema: use.EmaOption = 0.0,
+    diversity: use.DiversityOption = use.Diversity.PAPER,
+    diversity_weight: use.DiversityWeightOption = None,
+    sampling: use.SamplingOption = use.Sampling.INDEPENDENT,
+    fixed_input: use.FixedInputOption = use.FixedInput.LEARNED,
+    sparse_adam: use.SparseAdamOption = False,
+    precision: use.PrecisionOption = None,
+    compile: use.CompileOption = False,
+    channels_last: use.ChannelsLastOption = False,
     kernel: KernelOption = "auto",
+    quality: use.QualityOption = None,
+    quality_every: use.QualityEveryOption = 500,
+    quality_images: use.QualityImagesOption = 1000,
+    sample_every: use.SampleEveryOption = 500,
+    checkpoint_every: use.CheckpointEveryOption = 500,
+    keep: use.KeepOption = 2,
+    background_checkpoints: use.BackgroundOption = True,
+    max_rollbacks: use.MaxRollbacksOption = 5,
+    watch_every: use.WatchEveryOption = 100,
+    log: use.LogOption = None,
+    callback: use.CallbackOption = None,
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in RUN, with the settings it has.")
-    ] = False,
+    config: use.ConfigOption = None,
+    resume: use.ResumeOption = False,
+    override: use.OverrideOption = None,
     force: ForceOption = False,
 ) -> None:
     """Train a model on real images.
 
-    Ctrl-C finishes the step, saves, and says how to go on. The run's folder gets config.json, metrics.jsonl,
-    sample grids and checkpoints.
+    Ctrl-C, or SIGTERM, finishes the step, saves, and says how to go on. The run's folder gets its settings
+    (config.toml), metrics.jsonl, sample grids and checkpoints. Several processes: accelerate launch -m rpganify train …
     """
     from rpganify.cli.choosing import (
         choose_callback,
@@ -161,10 +107,15 @@ def train(
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.sources import SourceOptions
     from rpganify.cli.training import (
+        SettingsWriter,
         TrainingTalk,
         check_run_is_free,
+        choose_precision,
+        choose_quality,
         forget_run,
         open_for_training,
+        parse_betas,
+        provenance_of_run,
         save_generator,
         show_result,
     )
@@ -177,21 +128,43 @@ def train(
 
     loss_options = parse_literals(loss_arg, "--loss-arg", "penalty_weight=10")
     discriminator_options = parse_pairs(discriminator_arg, "--discriminator-arg", "channels=64")
-    config = TrainConfig(
+    settings = TrainConfig(
         steps=steps,
+        images=images,
+        minutes=minutes,
         batch_size=batch_size,
+        accumulate=accumulate,
         generator_lr=lr if generator_lr is None else generator_lr,
         discriminator_lr=lr if discriminator_lr is None else discriminator_lr,
+        betas=parse_betas(betas),
+        schedule=schedule.value,
+        warmup=warmup,
         sparse_adam=sparse_adam,
         d_steps=d_steps,
         loss=loss,
         loss_options=tuple(sorted(loss_options.items())),
+        class_weight=class_weight,
+        augment=augment,
         diversity=diversity.value,
         diversity_weight=diversity_weight,
+        sampling=sampling.value,
+        Z=fixed_input.value,
+        ema=ema,
+        precision=choose_precision(precision),
+        compile=compile,
+        channels_last=channels_last,
         seed=seed,
         sample_every=sample_every,
         checkpoint_every=checkpoint_every,
+        keep=keep,
+        background_checkpoints=background_checkpoints,
+        quality_every=quality_every,
+        watch_every=watch_every,
+        max_rollbacks=max_rollbacks,
+        num_workers=num_workers,
     )
+    options = {str(param.name): context.params.get(str(param.name)) for param in context.command.params}
+    options["precision"] = settings.precision  # which the launcher may have said
     registry = default_registry()
     place = choose_device(device)
     if place.type == "cpu":
@@ -213,10 +186,12 @@ def train(
         weights=weights,
         seed=seed,
     )
-    opened = open_for_training(source, is_standard=standard, trusts_source=trust_source)
+    opened = open_for_training(
+        source, is_standard=standard, trusts_source=trust_source, resumed_run=output if resume else None
+    )
     run = output or Path("runs") / opened.name
     check_run_is_free(run, is_resumed=resume, is_forced=force)
-    images, done = fit_to(open_data(data, data_root, registry), opened.generator.image_shape)
+    real, done = fit_to(open_data(data, data_root, registry), opened.generator.image_shape)
     if done:
         say(f"data: {done}")
     rival = discriminator or default_discriminator(opened.architecture, opened.generator.image_shape, registry)
@@ -230,23 +205,27 @@ def train(
         seed=seed,
         registry=registry,
     )
+    metric = choose_quality(quality, real, quality_images, seed, place, registry) if quality else None
     with pinned_kernel(kernel), ProgressTalk() as progress:
         trainer = Trainer(
             opened.generator,
             judge,
             adversary,
-            images,
-            config,
+            real,
+            settings,
             run=run,
-            callbacks=(TrainingTalk(progress), *told),
+            callbacks=(SettingsWriter({**options, "output": str(run)}), TrainingTalk(progress), *told),
             save_generator=save_generator,
             device=place,
-            provenance={"model": model, "data": data, "discriminator": rival, "kernel": kernel},
+            provenance={"model": model, "data": data, "discriminator": rival, "kernel": kernel}
+            | provenance_of_run(opened.generator),
             needs=registry.get(LossEntry, loss).needs,
+            quality=metric,
+            overrides=override or (),
         )
-        if force and not resume:
+        if force and not resume and trainer.processes.is_main:
             forget_run(run, Path(model))
         result = trainer.resume() if resume else trainer.run()
     show_result(result)
-    if result.is_interrupted:
-        raise typer.Exit(130)
+    if result.signal is not None:
+        raise typer.Exit(128 + result.signal)

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import shlex
 import shutil
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
+import typer
+from torch import nn
+
+from rpganify.analysis.monitor import QualityMonitor
+from rpganify.analysis.opening import open_extractor
+from rpganify.analysis.provenance import model_sha256
+from rpganify.cli.configured import SETTINGS, render_settings
 from rpganify.cli.console import say, show
 from rpganify.cli.files import source_name
 from rpganify.cli.formatting import format_duration
 from rpganify.cli.progress import ProgressTalk
 from rpganify.cli.sources import SourceOptions
+from rpganify.cli.train_options import Precision
 from rpganify.conversion.converting import standard
+from rpganify.data.images import ImageData
 from rpganify.errors import ModelFileError, TrainingError
 from rpganify.modelfile import load_model, save_model
+from rpganify.modelfinding import find_model
+from rpganify.registry import Registry
 from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
 from rpganify.training.networks import ImageGenerator
+from rpganify.training.quality import QualityMetric
 from rpganify.training.run import RunDirectory
 
 
@@ -35,9 +54,16 @@ class OpenedGenerator:
     architecture: str | None
 
 
-def open_for_training(options: SourceOptions, *, is_standard: bool, trusts_source: bool = False) -> OpenedGenerator:
+def open_for_training(
+    options: SourceOptions, *, is_standard: bool, trusts_source: bool = False, resumed_run: Path | None = None
+) -> OpenedGenerator:
     """The generator that the user names: a converted model or run, or with `--standard` a source as it is.
 
+    Args:
+        options: what was typed.
+        is_standard: whether it is a source.
+        trusts_source: whether a model on disk may import functions of its own source.
+        resumed_run: the run to go on with, which has the model too, should it not be where it was.
     Raises:
         ModelFileError: there is no such model.
         SourceError, ConversionError: the source cannot be read, built or traced.
@@ -62,12 +88,17 @@ def open_for_training(options: SourceOptions, *, is_standard: bool, trusts_sourc
             "--standard."
         )
     path = Path(model)
+    if not path.exists() and resumed_run is not None:
+        path = resumed_run
     if not path.exists():
         raise ModelFileError(
             f"There is no model at {model}. `rpganify convert {model}` makes one of a source; "
             "`--standard` trains a source as it is."
         )
-    opened = load_model(path, trust_source=trusts_source)
+    found = find_model(path, is_raw=True)
+    if found.words and path != resumed_run:
+        say(f"{path}: {found.words}")
+    opened = load_model(found.directory, trust_source=trusts_source)
     return OpenedGenerator(opened, path.stem, opened.blueprint.provenance.get("architecture"))
 
 
@@ -100,8 +131,78 @@ def forget_run(run: Path, model: Path) -> None:
     for folder in (directory.samples, directory.checkpoints):
         if folder.exists():
             shutil.rmtree(folder)
-    for file in (directory.config, directory.metrics):
+    for file in (directory.config, directory.metrics, directory.events, directory.quality):
         file.unlink(missing_ok=True)
+
+
+def choose_precision(asked: Precision | None) -> Literal["fp32", "bf16", "fp16"]:
+    """What was asked for, or what `accelerate launch --mixed_precision` says, or fp32."""
+    if asked is not None:
+        return asked.value
+    match os.environ.get("ACCELERATE_MIXED_PRECISION"):
+        case "bf16":
+            return "bf16"
+        case "fp16":
+            return "fp16"
+    return "fp32"
+
+
+def parse_betas(text: str) -> tuple[float, float]:
+    """Adam's decay rates, as typed.
+
+    Raises:
+        typer.BadParameter: they are not two numbers.
+    """
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not two numbers such as 0.5,0.999.", param_hint="--betas") from error
+    return first, second
+
+
+def choose_quality(
+    spec: str, data: ImageData, num_images: int, seed: int, device: torch.device, registry: Registry
+) -> QualityMetric:
+    """What `--quality` names: a Fréchet distance of these features to the training data.
+
+    Raises:
+        RegistryError, AnalysisError: there is no such extractor, or it does not suit.
+    """
+    return QualityMonitor(data, open_extractor(spec, device, registry), num_images, seed)
+
+
+def provenance_of_run(generator: ImageGenerator) -> dict[str, str]:
+    """How the training was called, with which versions, and what its generator was at first, for the run's record."""
+    versions = {name: version(name) for name in ("rpganify", "torchvision", "accelerate")}
+    blueprint = getattr(generator, "blueprint", None)
+    source = {} if blueprint is None else blueprint.provenance
+    told = {
+        "command": shlex.join(["rpganify", *sys.argv[1:]]),
+        "python": platform.python_version(),
+        **versions,
+        "generator sha256": model_sha256(generator) if isinstance(generator, nn.Module) else "",
+        "source sha256": str(source.get("sha256", "")),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+class SettingsWriter(Callback):
+    """Writes the command's options into the run, once it is sure that it begins.
+
+    Args:
+        options: by parameter.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+
+    def on_start(self, start: TrainStart) -> None:
+        """Write `config.toml`."""
+        file = start.run / SETTINGS
+        aside = file.with_suffix(".aside")
+        heading = f"The options of this training. To repeat it elsewhere: rpganify train --config {file} -o RUN"
+        aside.write_text(render_settings(self._options, heading), encoding="utf-8")
+        os.replace(aside, file)
 
 
 class TrainingTalk(Callback):
@@ -128,7 +229,7 @@ def show_result(result: TrainResult) -> None:
     """Where a training ended and how to go on; the run's folder goes to stdout."""
     if result.is_interrupted:
         goal = f" of {result.steps}" if result.steps else ""
-        say(f"stopped at step {result.step}{goal}, saved. Repeat the command with --resume to go on.")
+        say(f"stopped at step {result.step}{goal}, saved. Go on with: rpganify train {result.run} --resume")
     else:
         say(f"done: step {result.step} in {format_duration(result.duration_s)}")
         say(f"next: rpganify sample {result.run} -n 64 -o grid.png")

@@ -108,6 +108,9 @@ def test_train_sample_and_analyze_a_converted_model(converted):
         "step-000000.png",
         "step-000003.png",
         "step-000005.png",
+        "variations-000000.png",
+        "variations-000003.png",
+        "variations-000005.png",
     }
 
     converted.succeeds("sample", "runs/first", "-n", "9", "-o", "grid.png")
@@ -216,7 +219,7 @@ def test_an_interrupted_training_is_saved_ends_with_130_and_says_how_to_go_on(co
     train = ["train", "tiny_gan.rpgan", *TRAIN, "--steps", "50", "-o", "run"]
     result = converted(*train)
     assert result.exit_code == 130
-    assert "stopped at step 2 of 50, saved. Repeat the command with --resume to go on." in result.stderr
+    assert "stopped at step 2 of 50, saved. Go on with: rpganify train run --resume" in result.stderr
     monkeypatch.setattr(TrainingTalk, "on_step", told)
     assert "from step 2 on" in converted.succeeds(*train[:-3], "4", "-o", "run", "--resume").stderr
 
