@@ -24,6 +24,7 @@ from rpganify.cli.models import OpenedModel, open_model
 from rpganify.cli.progress import ProgressTalk
 from rpganify.data.images import ImageData
 from rpganify.data.opening import fit_to, open_data
+from rpganify.data.progress import progress_told
 from rpganify.entries import AnalyzerEntry
 from rpganify.errors import AnalysisError
 from rpganify.memory import keep_freed_memory
@@ -86,7 +87,8 @@ def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[O
         keep_freed_memory()
     extractor = open_extractor(options.extractor, place, registry)
     classifier = open_classifier(argument=str(options.classifier), device=place) if options.classifier else None
-    data = open_data(options.data, options.data_root, registry) if options.data else None
+    with ProgressTalk() as talk, progress_told(talk.update):
+        data = open_data(options.data, options.data_root, registry) if options.data else None
     sources = options.sources(models)
     opened = [open_model(sources[name], trusts_source=options.trusts_source) for name in models]
     for named in opened:
@@ -105,7 +107,8 @@ def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[O
 def make_context(named: OpenedModel, tools: Tools, options: AnalysisOptions, talk: ProgressTalk) -> AnalysisContext:
     """What the analyzers of one model are given."""
     model = named.model
-    data, done = fit_to(tools.data, model.image_shape) if tools.data else (None, "")
+    with progress_told(talk.update):
+        data, done = fit_to(tools.data, model.image_shape) if tools.data else (None, "")
     if done:
         say(f"data: {done}")
     space = model.paths if isinstance(model, RandomPathGenerator) else None

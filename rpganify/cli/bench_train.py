@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rpganify.cli import train_options as use
 from rpganify.cli.completion import complete_source, names_of
 from rpganify.cli.options import (
     ArgOption,
@@ -18,7 +18,7 @@ from rpganify.cli.options import (
     SeedOption,
     TrustSourceOption,
 )
-from rpganify.entries import DataSetEntry, DiscriminatorEntry, LossEntry
+from rpganify.entries import DataSetEntry
 
 _DEFAULT, _DEFAULT_ARGUMENTS = "sngan32", ["channels=64"]
 
@@ -41,13 +41,9 @@ def train(
             autocompletion=names_of(DataSetEntry),
         ),
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set's files are.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=0, metavar="NUMBER", help="Who read images ahead that are not in memory.")
-    ] = 2,
-    batch: Annotated[int, typer.Option("--batch", min=1, metavar="NUMBER", help="Images per step.")] = 64,
+    data_root: use.DataRootOption = None,
+    num_workers: use.NumWorkersOption = 2,
+    batch_size: use.BatchSizeOption = 64,
     blocks: Annotated[
         str | None,
         typer.Option("--blocks", metavar="NUMBERS", help="Blocks per bucket, 40 for all if left out; or '20 20 8'."),
@@ -58,21 +54,9 @@ def train(
     steps: Annotated[
         int, typer.Option("--steps", min=24, metavar="NUMBER", help="Generator steps that are measured.")
     ] = 36,
-    d_steps: Annotated[
-        int, typer.Option("--d-steps", min=1, metavar="NUMBER", help="Discriminator steps per generator step.")
-    ] = 1,
-    loss: Annotated[
-        str, typer.Option("--loss", metavar="NAME", help="hinge, wgan-gp, …", autocompletion=names_of(LossEntry))
-    ] = "hinge",
-    discriminator: Annotated[
-        str | None,
-        typer.Option(
-            "--discriminator",
-            metavar="NAME|FILE:CLASS",
-            help="The architecture's own or dcgan if left out.",
-            autocompletion=names_of(DiscriminatorEntry),
-        ),
-    ] = None,
+    d_steps: use.DStepsOption = 1,
+    loss: use.LossOption = "hinge",
+    discriminator: use.DiscriminatorOption = None,
     kernel: KernelOption = "auto",
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
@@ -109,8 +93,10 @@ def train(
     keeps_memory = place.type == "cpu" and keep_freed_memory()
     name, arguments = (_DEFAULT, _DEFAULT_ARGUMENTS) if source is None else (source, arg)
     options = SourceOptions(name, arguments=arguments, latent=latent, seed=seed)
-    (candidate,) = find_candidates(options, Wishes((batch,), counts, wanted_buckets), trusts_source=trust_source)
-    config = TrainConfig(steps=steps, batch_size=batch, d_steps=d_steps, loss=loss, seed=seed, num_workers=workers)
+    (candidate,) = find_candidates(options, Wishes((batch_size,), counts, wanted_buckets), trusts_source=trust_source)
+    config = TrainConfig(
+        steps=steps, batch_size=batch_size, d_steps=d_steps, loss=loss, seed=seed, num_workers=num_workers
+    )
     training = Training(candidate, discriminator, data, data_root, config)
     with pinned_kernel(kernel):
         title, cost = run_training(training, place)

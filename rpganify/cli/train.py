@@ -120,6 +120,7 @@ def train(
         show_result,
     )
     from rpganify.data.opening import fit_to, open_data
+    from rpganify.data.progress import progress_told
     from rpganify.memory import keep_freed_memory
     from rpganify.registry import default_registry
     from rpganify.routing.kernels import pinned_kernel
@@ -191,7 +192,8 @@ def train(
     )
     run = output or Path("runs") / opened.name
     check_run_is_free(run, is_resumed=resume, is_forced=force)
-    real, done = fit_to(open_data(data, data_root, registry), opened.generator.image_shape)
+    with ProgressTalk() as reading, progress_told(reading.update):
+        real, done = fit_to(open_data(data, data_root, registry), opened.generator.image_shape)
     if done:
         say(f"data: {done}")
     rival = discriminator or default_discriminator(opened.architecture, opened.generator.image_shape, registry)

@@ -71,7 +71,7 @@ TRAINING = [
     "l1 conv1 conv2",
     "--blocks",
     "3",
-    "--batch",
+    "--batch-size",
     "4",
     "--steps",
     "24",
