@@ -20,7 +20,7 @@ from rpganify.analysis.variations import Variation, choose_variations
 from rpganify.errors import AnalysisError
 from rpganify.report.report import Report
 
-NUM_PICTURES = 4
+NUM_PICTURES = 3
 
 
 class Noise:
@@ -106,5 +106,5 @@ class Noise:
         said = tuple(
             "no such strength" if match.strength is None else f"noise {match.strength:.2g}" for match in matches
         )
-        panels.append(GridPanel("noise as far as blocks", "standard generator, matched", plain, matched, said))
+        panels.append(GridPanel("matched noise", "standard, as far as blocks", plain, matched, said))
         return tuple(panels)

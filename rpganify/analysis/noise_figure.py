@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 
+from rpganify.analysis.quality_figure import in_two_lines
 from rpganify.analysis.variations_figure import place_picture, place_text
 from rpganify.report.style import COLOURS, DPI, HATCHES, INK, MUTED, RULE, new_drawing, plain_axes, shorten
 
@@ -16,8 +17,8 @@ from rpganify.report.style import COLOURS, DPI, HATCHES, INK, MUTED, RULE, new_d
 MARGIN = 30
 GAP = 6
 ROW_GAP = 22
-PANEL_GAP = 34
-LABEL_WIDTH = 250
+PANEL_GAP = 30
+LABEL_WIDTH = 230
 HEAD = 92
 CELL = 88
 MIN_ROW = 84
@@ -69,7 +70,7 @@ def draw_grid(names: Sequence[str], panels: Sequence[GridPanel]) -> Drawing:
     factor = max(1, round(CELL / longer)) if longer <= 2 * CELL else CELL / longer
     height, width = (max(1, round(size * factor)) for size in base.shape[1:])
     columns = max(len(row) for panel in panels for row in panel.rows if row is not None)
-    panel_width = max(columns * (width + GAP) - GAP, 260)
+    panel_width = max(columns * (width + GAP) - GAP, 276)
     row_height = max(height + ROW_GAP, MIN_ROW) + 8
     first_row = MARGIN + HEAD + height + ROW_GAP + 14
     total_width = 2 * MARGIN + LABEL_WIDTH + len(panels) * (panel_width + PANEL_GAP) - PANEL_GAP
@@ -161,7 +162,7 @@ def _finish(axes: Axes, names: Sequence[str], title: str) -> None:
     )
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel("bucket", fontsize=9, color=INK)
-    axes.set_ylabel(shorten(title, 46), fontsize=9, color=INK, parse_math=False)
+    axes.set_ylabel(in_two_lines(title), fontsize=9, color=INK, parse_math=False)
     legend = axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 1.01), fontsize=8, frameon=False, handlelength=2.4, borderaxespad=0.2
     )

@@ -17,7 +17,6 @@ from rpganify.analysis.noise_quality import Distance, NoiseQuality, num_needed
 from rpganify.analysis.noise_rank import rank_correlation
 from rpganify.analysis.noise_weights import NoisyMaker
 from rpganify.analysis.provenance import extractor_provenance, model_sha256, provenance
-from rpganify.analysis.quality_report import split_of
 from rpganify.report.page import format_cell, format_error
 from rpganify.report.report import Cell, Column, Figure, JsonValue, Report, Table
 
@@ -226,7 +225,7 @@ def _grid_caption(path: str) -> str:
 
 def _compared_with(quality: NoiseQuality, context: AnalysisContext) -> str:
     if quality.is_real and context.data is not None:
-        return f"{format_cell(quality.num_images)} real images of {split_of(context.data)}"
+        return f"{format_cell(quality.num_images)} real images of {context.data.name}"
     return f"{format_cell(quality.num_images)} unchanged images of the same model"
 
 

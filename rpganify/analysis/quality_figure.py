@@ -118,10 +118,16 @@ def draw_levels(levels: Sequence[Level], title: str, real: float | None) -> Draw
         axes.set_xlim(x[0] - 1, x[0] + 1)
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]) if (real or 0) < 0 else 0)
     axes.set_xlabel("blocks per bucket", fontsize=9, color=INK)
-    axes.set_ylabel(shorten(title, 48), fontsize=9, color=INK, parse_math=False)
+    axes.set_ylabel(in_two_lines(title), fontsize=9, color=INK, parse_math=False)
     _legend(axes)
     drawing.tight_layout(pad=1.0)
     return drawing
+
+
+def in_two_lines(title: str) -> str:
+    """A measure's title with its extractor on a line below, where both are long."""
+    measure, bracket, extractor = title.partition(" (")
+    return f"{measure}\n{bracket.strip()}{shorten(extractor, 48)}" if len(title) > 36 and bracket else title
 
 
 def _draw_series(axes: Axes, levels: Sequence[Level], number: int, name: str) -> None:

@@ -87,10 +87,10 @@ def metric_title(metric: Metric, extractor: FeatureExtractor, scores_name: str) 
         "frechet": frechet_name(extractor),
         "kernel": "KID" if is_inception else f"Kernel distance ({extractor.name})",
         "class-score": "Inception score" if is_inception else f"Class score ({scores_name})",
-        "precision": "Precision, k nearest neighbours",
-        "recall": "Recall, k nearest neighbours",
-        "f-precision": "F1/8 of the precision–recall curve",
-        "f-recall": "F8 of the precision–recall curve",
+        "precision": "Precision (k-NN)",
+        "recall": "Recall (k-NN)",
+        "f-precision": "F1/8 of the curve",
+        "f-recall": "F8 of the curve",
     }[metric.key]
 
 

@@ -38,40 +38,46 @@ generator would get.
 
 
 def main_table(measured: QualityMeasurement, extractor: FeatureExtractor) -> Table:
-    """A row per measure, a column per subject."""
+    """A row per measure, a column per subject; what a ± is over stands in the title if it is the same for all."""
+    is_over_sets = measured.num_draws > 1
     columns = [Column("measure"), Column("better")]
     for subject in measured.subjects:
         title = TITLES[subject.key]
         columns.append(Column(title))
         if subject.key != REAL:
             columns.append(Column(f"{title} std", is_error=True))
-    columns.append(Column("± over"))
+    if not is_over_sets:
+        columns.append(Column("± over"))
     rows = []
     for metric in METRICS:
-        row: list[Cell] = [_title(metric, measured, extractor), "lower" if metric.is_lower_better else "higher"]
+        row: list[Cell] = [_title(metric, measured, extractor), "↓" if metric.is_lower_better else "↑"]
         for subject in measured.subjects:
             estimate = subject.numbers.get(metric.key)
             row.append(estimate.value if estimate else None)
             if subject.key != REAL:
                 row.append(estimate.std if estimate else None)
         ours = measured.subjects[0].numbers.get(metric.key)
-        row.append(ours.std_over if ours and ours.std_over else "–")
+        if not is_over_sets:
+            row.append(ours.std_over if ours and ours.std_over else "–")
         rows.append(tuple(row))
-    return Table("measures", "Quality of the images", tuple(columns), tuple(rows))
+    title = "Quality of the images"
+    if is_over_sets:
+        title += f", mean ± standard deviation over {measured.num_draws} sets of {format_cell(measured.num_generated)}"
+    return Table("measures", title, tuple(columns), tuple(rows))
 
 
 def compared_table(
     measured: QualityMeasurement, data: ImageData, extractor: FeatureExtractor, context: AnalysisContext
 ) -> Table:
     """What was compared: everything without which the numbers mean nothing."""
-    shape = tuple(data.image_shape)
+    shape, sha = tuple(data.image_shape), extractor.provenance.get("weight file sha256")
     rows: list[tuple[Cell, ...]] = [
         ("real images", f"{format_cell(measured.num_real)} of {format_cell(measured.num_data)}"),
         ("data set and split", split_of(data)),
         ("generated images", f"{format_cell(measured.num_generated)}, {measured.num_draws} sets of them"),
         ("image shape", " × ".join(map(str, shape))),
         ("features", f"{extractor.name}: {format_cell(measured.num_features)} per image"),
-        ("weight file SHA-256", str(extractor.provenance.get("weight file sha256", "no weight file"))),
+        ("weight file SHA-256", f"{str(sha)[:16]}…" if sha else "no weight file"),
         ("images first", extractor.adaptation(shape) or "taken as they are, rounded to 8 bits"),
         ("class scores", measured.scores_name or "none"),
         ("seed", str(context.seed)),
@@ -136,7 +142,7 @@ def settings(
 def split_of(data: ImageData) -> str:
     """The data set as the user names it; a name without a split means the training images where there is a choice."""
     name = data.name
-    return name if ":" in name else f"{name}, no split named (the training images where the set has splits)"
+    return name if ":" in name else f"{name} (train, if it has splits)"
 
 
 def notes(measured: QualityMeasurement, extractor: FeatureExtractor) -> list[str]:

@@ -82,6 +82,7 @@ def test_with_one_set_of_images_the_spread_is_over_splits_and_subsets(model: nn.
     assert number(report, "model", "frechet")[1] is None
     assert number(report, "model", "kernel")[2] == "100 subsets of 60"
     assert number(report, "model", "class-score")[2] == "10 splits of 12"
+    assert [row[-1] for row in report.table("measures").rows[:3]] == ["–", "100 subsets of 60", "10 splits of 12"]
 
 
 def test_other_real_images_are_disjoint_from_those_compared_with_and_come_out_best(model: nn.Module):
@@ -100,7 +101,8 @@ def test_a_twin_is_measured_beside_the_model(model: nn.Module):
     assert number(report, "twin", "frechet") == number(alone, "model", "frechet")
     headings = [column.heading for column in report.table("measures").columns]
     expected = ["measure", "better", "this model", "this model std", "standard twin", "standard twin std"]
-    assert headings == [*expected, "other real images", "± over"]
+    assert headings == [*expected, "other real images"]
+    assert report.table("measures").title.endswith("mean ± standard deviation over 2 sets of 120")
     name = "Sequential of 336 parameters"
     assert report.provenance["models"] == {
         "model": {"generator": name, "num_blocks": [60], "sha256": model_sha256(model)},
@@ -111,22 +113,23 @@ def test_a_twin_is_measured_beside_the_model(model: nn.Module):
 
 def test_counts_split_extractor_weights_resizing_and_seed_stand_beside_the_numbers(model: nn.Module):
     extractor = Pooled()
-    extractor.provenance = {"weight file sha256": "abc123"}
+    sha256 = "0123456789abcdef" * 4
+    extractor.provenance = {"weight file sha256": sha256}
     report = Quality(num_draws=2).analyze(model, context(seed=7, extractor=extractor))
     assert dict(report.table("compared").rows) == {
         "real images": "120 of 300",
-        "data set and split": "noise, no split named (the training images where the set has splits)",
+        "data set and split": "noise (train, if it has splits)",
         "generated images": "120, 2 sets of them",
         "image shape": "3 × 4 × 4",
         "features": "pooled: 8 per image",
-        "weight file SHA-256": "abc123",
+        "weight file SHA-256": "0123456789abcdef…",
         "images first": "taken as they are, rounded to 8 bits",
         "class scores": "pooled",
         "seed": "7",
     }
     told = report.provenance
     assert (told["real images"], told["generated images"], told["seed"]) == (120, 120, 7)
-    assert told["extractor"]["weight file sha256"] == "abc123"  # type: ignore[index, call-overload]
+    assert told["extractor"]["weight file sha256"] == sha256  # type: ignore[index, call-overload]
 
 
 def test_a_named_split_is_told_as_it_is(model: nn.Module):
