@@ -68,3 +68,14 @@ def fill_network(network: ImageGenerator | nn.Module, tensors: Mapping[str, Tens
     with torch.no_grad():
         for name, target in targets.items():
             target.copy_(tensors[name])
+
+
+def laid_out_like(parameter: Tensor, values: Tensor) -> Tensor:
+    """The values in memory of their own, in the parameter's order there if they have its shape.
+
+    Optimizers' fused kernels on the CPU pair a parameter's values with its gradient's and moments' by their place in
+    memory, and a parameter may lie channels last.
+    """
+    if values.shape != parameter.shape:
+        return values.clone()
+    return torch.empty_like(parameter, dtype=values.dtype, device=values.device).copy_(values)

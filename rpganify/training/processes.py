@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.errors import TrainingError
+from rpganify.training.networks import laid_out_like
 
 # Gradients that travel together; two copies of so many values are held for it.
 _CHUNK = 2**24
@@ -107,7 +108,9 @@ class Processes:
         if self.count > 1:
             with torch.no_grad():
                 for tensor in tensors:
-                    torch.distributed.broadcast(tensor.data, src=0)
+                    values = tensor.detach().contiguous()
+                    torch.distributed.broadcast(values, src=0)
+                    tensor.copy_(values)
 
     def wait(self) -> None:
         """Go on when all processes have come here."""
@@ -118,7 +121,8 @@ class Processes:
         flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
         self._sum(flat).div_(self.count)
         for parameter, values in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad = values.view(parameter.shape)
+            gradient = values.view(parameter.shape)
+            parameter.grad = gradient if parameter.is_contiguous() else laid_out_like(parameter, gradient)
 
     @property
     def _number_device(self) -> torch.device:

@@ -14,8 +14,8 @@ from rpganify.training.block_adam import BlockAdam
 from rpganify.training.config import TrainConfig
 from rpganify.training.diversity import HasBuckets
 from rpganify.training.ema import MovingAverage
-from rpganify.training.mechanics import Mechanics
-from rpganify.training.networks import ImageGenerator, network_tensors
+from rpganify.training.mechanics import Mechanics, parameters_of
+from rpganify.training.networks import ImageGenerator, laid_out_like, network_tensors
 from rpganify.training.randomness import Streams, global_states, restore_global_states
 from rpganify.training.steps import Descent
 
@@ -163,11 +163,12 @@ class TrainingState:
     def restore_optimizers(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `optimizer_tensors` gave."""
         for network, descent in self._descents():
+            parameters = parameters_of(descent.optimizer)
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 owner, place, name = key.split(".", 2)
                 if owner == network:
-                    state.setdefault(int(place), {})[name] = value.clone()
+                    state.setdefault(int(place), {})[name] = laid_out_like(parameters[int(place)], value)
             descent.optimizer.load_state_dict({**descent.optimizer.state_dict(), "state": state})
 
     def _descents(self) -> tuple[tuple[str, Descent], ...]:
