@@ -62,6 +62,8 @@ class TrainingStep:
         data: real images.
         config: the settings.
         mechanics: precision, device and processes; None takes the settings' precision on the CPU.
+    Raises:
+        TrainingError: the settings' augmentation does not exist, or the data is no picture and there is one.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class TrainingStep:
         self._count = config.batch_size * processes.count
         self._share = processes.share(config.batch_size)
         self._total = config.total_steps(processes.count)
-        self._objective = Objective(loss, Augmentation(config.augment) if config.augment else None, config.class_weight)
+        augment = Augmentation(config.augment)
+        augment.check(tuple(data.image_shape))
+        self._objective = Objective(loss, augment if augment.names else None, config.class_weight)
         self._labelling: _Labelling | None = None
         self._compiled: tuple[ImageGenerator, nn.Module] | None = None
         self._ended: float | None = None
