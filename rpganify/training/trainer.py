@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import torch
@@ -39,6 +39,8 @@ from rpganify.training.run import RunDirectory, RunRecord, describe_network, rea
 from rpganify.training.state import Best, TrainingState
 from rpganify.training.steps import NotFinite
 from rpganify.training.training_step import TrainingStep
+from rpganify.training.watch import Watch
+from rpganify.training.watch_gradients import gradient_norms
 from rpganify.training.writers import AlarmWriter, MetricsWriter
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,11 @@ class Trainer:
             discriminator.to(memory_format=torch.channels_last)
         check_objects(generator, discriminator, data, self.device, needs)
         self._step = TrainingStep(loss, data, self.config, self._mechanics)
+        self._watch = Watch(
+            every=self.config.watch_every,
+            batch_size=self.config.batch_size * self.processes.count,
+            diversity_weight=(self.config.diversity_weight or 0.0) if self.config.diversity == "paper" else 0.0,
+        )
 
     def run(self) -> TrainResult:
         """Train from the first step.
@@ -228,7 +235,13 @@ class Trainer:
 
     def _inspect(self, state: TrainingState, metrics: StepMetrics, audience: Audience) -> StepMetrics:
         """Look for trouble, and tell of the step and of what was found."""
+        if not self.processes.is_main:
+            return metrics
+        if self._watch.is_due(metrics.step):
+            metrics = replace(metrics, gradient_norms=gradient_norms(state.generator))
         audience.on_step(metrics)
+        for alarm in self._watch.inspect(state, metrics):
+            audience.on_alarm(alarm)
         return metrics
 
     def _measure(self, state: TrainingState, audience: Audience) -> bool:
