@@ -102,7 +102,7 @@ def measure_diversity(
         # The second image of a path is made in another batch, at another place: what rounding does shows as well.
         again = maker(paths[part].flip(0)).flip(0)
         *found, one = (
-            chunk.view(*codes.shape[:2], *images.shape[1:])
+            chunk.reshape(*codes.shape[:2], *images.shape[1:])
             for chunk, codes in zip(torch.split(images, [len(g) * g.shape[1] for g in groups]), groups, strict=True)
         )
         measured = _mean_distances(distances, [*found, torch.stack([one[:, 0], again], dim=1)])

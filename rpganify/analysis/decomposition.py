@@ -76,7 +76,7 @@ def decompose_rows(
         rows = paths[start : start + step]
         images = maker(rows.flatten(0, 1))
         for statistic in statistics:
-            values = measured(statistic, images).view(len(rows), per_row, -1)
+            values = measured(statistic, images).reshape(len(rows), per_row, -1)
             for part, of_part in _parts(statistic, values):
                 terms = row_terms(half_squared_distances(of_part), per_row // 2 - 1)
                 found[statistic.key, part].add(of_part, terms)
@@ -114,7 +114,7 @@ def decompose_all_paths(
     found = _empty(statistics)
     for statistic in statistics:
         whole = torch.cat(values.pop(statistic.key))
-        for part, of_part in _parts(statistic, whole.view(*sizes, whole.shape[-1])):
+        for part, of_part in _parts(statistic, whole.reshape(*sizes, whole.shape[-1])):
             found[statistic.key, part].add(of_part, exact_terms(of_part))
     return list(found.values())
 

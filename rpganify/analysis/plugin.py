@@ -28,6 +28,12 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             needs=("buckets", "pictures"),
         ),
         AnalyzerEntry(
+            "blocks",
+            "what each block does to images, which look alike, which are dead or there twice",
+            "rpganify.analysis.blocks:Blocks",
+            needs=("buckets", "pictures"),
+        ),
+        AnalyzerEntry(
             "quality",
             "how near the images are to real ones, and whether they reach them all (table 2, figure 11)",
             "rpganify.analysis.quality:Quality",

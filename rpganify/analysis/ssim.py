@@ -51,7 +51,7 @@ class SsimDistance:
         """`(G, k, k, 1)`, of images `(G, k, C, H, W)`."""
         num_groups, size, channels, height, width = described.shape
         window = _window(height, width)
-        values = described.double().view(-1, 1, height, width)  # (G·k·C, 1, H, W)
+        values = described.double().reshape(-1, 1, height, width)  # (G·k·C, 1, H, W)
         mean = _local(values, window).view(num_groups, size, channels, -1)
         square = _local(values.square(), window).view(num_groups, size, channels, -1)
         values = values.view(num_groups, size, channels, height, width)
