@@ -37,6 +37,6 @@ def keep_in_memory(data: ImageData) -> ImageData:
         return data
     pixels = torch.empty(len(data), *data.image_shape, dtype=torch.uint8)
     chunks = torch.arange(len(data)).split(_CHUNK)
-    for chunk in tracked(chunks, f"decoding {data.name}", len(data), each=_CHUNK):
+    for chunk in tracked(chunks, f"bringing {data.name} into memory", len(data), each=_CHUNK):
         pixels[chunk[0] : chunk[-1] + 1] = data.images(chunk)
     return MemoryImages(data.name, pixels, data.labels, data.class_names, data.note)

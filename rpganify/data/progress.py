@@ -41,7 +41,7 @@ def tracked(
 
     Args:
         items: whatever is worked through.
-        what: what is done, e.g. `decoding photos`.
+        what: what is done, e.g. `reading headers of folder:photos`.
         total: how many there are.
         each: how many of them an item stands for, the last one perhaps for fewer.
         clock: seconds, monotonic.

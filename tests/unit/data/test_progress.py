@@ -61,4 +61,4 @@ def test_a_folder_tells_its_headers_and_its_images(tmp_path: Path, monkeypatch: 
         open_folder(root=tmp_path)
     name = f"folder:{tmp_path}"
     assert heard[0] == (f"reading headers of {name}", 1, 3)
-    assert heard[-2:] == [(f"reading headers of {name}", 3, 3), (f"decoding {name}", 3, 3)]
+    assert heard[-2:] == [(f"reading headers of {name}", 3, 3), (f"bringing {name} into memory", 3, 3)]
