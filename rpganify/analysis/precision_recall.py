@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,8 +83,10 @@ def precision_recall_curve(
 
 def cluster(points: np.ndarray, num_clusters: int, seed: int) -> np.ndarray:
     """The cluster of each point `(N, D)`: int `(N,)`."""
+    state = random.getstate()
     from sklearn.cluster import MiniBatchKMeans
 
+    random.setstate(state)  # what scikit-learn imports draws from Python's generator, once
     found: np.ndarray = MiniBatchKMeans(num_clusters, n_init=10, random_state=seed).fit(points).labels_
     return found
 

@@ -17,11 +17,13 @@ from rpganify.analysis.noise_measure import Match, choose_distances, match_stren
 from rpganify.analysis.noise_quality import measure_noise_quality
 from rpganify.analysis.noise_weights import NoisyMaker, noisy_buckets
 from rpganify.analysis.provenance import model_sha256
+from rpganify.analysis.quality import Quality
 from rpganify.analysis.quality_samples import real_indices
 from rpganify.data.images import MemoryImages, to_float
 from rpganify.errors import AnalysisError
 from rpganify.report.report import Report
 from rpganify.report.writing import table_to_csv, write_reports
+from rpganify.testing import check_analyzer
 from tests.unit.analysis.test_noise_weights import TwoLayers, same, tensors_of
 
 PIXELS = FeatureDistance(PixelFeatures(), key="pixels", word="Euclidean")
@@ -257,3 +259,11 @@ def test_the_number_of_images_it_says_it_makes_is_about_right(pair: tuple[nn.Mod
     given = context(twin, extractor=Counting(), num_images=600, num_paths=100)
     Noise().analyze(rp, given)
     assert Counting.num_seen == pytest.approx(Noise().num_images(rp, given), rel=0.4)
+
+
+def test_noise_and_quality_keep_the_laws_of_analyzers():
+    plain = ThreeLayers()
+    rp = rpganify.wrap(plain, buckets=["first", "second", "third"], blocks=[6, 8, 5])
+    given = context(rpganify.standard(plain), data=real_images(3, 240), num_images=110, num_paths=3)
+    for analyzer in (Noise(), Quality(num_draws=1)):
+        check_analyzer(analyzer, model=rp, context=given)

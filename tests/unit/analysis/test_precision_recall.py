@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +102,15 @@ def test_equal_seeds_give_equal_curves_and_the_sets_are_cut_to_one_length():
 def test_fewer_images_than_clusters_are_refused():
     with pytest.raises(AnalysisError, match=r"by 20 clusters needs at least.*19 generated and 50 real.*--num-images"):
         precision_recall_curve(torch.rand(19, 2), torch.rand(50, 2))
+
+
+def test_nothing_is_drawn_from_the_global_generators_even_where_scikit_learn_is_first_imported():
+    code = (
+        "import random, numpy, torch; from rpganify.analysis.precision_recall import precision_recall_curve; "
+        "points = torch.rand(40, 2); before = random.getstate(), str(numpy.random.get_state()), torch.get_rng_state(); "
+        "precision_recall_curve(points, points, num_runs=1); "
+        "print(random.getstate() == before[0], str(numpy.random.get_state()) == before[1], "
+        "torch.equal(torch.get_rng_state(), before[2]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True", "True"]

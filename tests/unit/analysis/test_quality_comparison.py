@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import torch
 import rpganify
 from rpganify.analysis.quality import Quality
 from rpganify.analysis.quality_comparison import compare_quality
+from rpganify.analysis.quality_figure import in_two_lines
 from rpganify.errors import AnalysisError
+from rpganify.report.reading import report_from_json
 from rpganify.report.report import Report
-from rpganify.report.writing import write_reports
+from rpganify.report.writing import pictures_of, report_to_json, write_reports
 from tests.unit.analysis.test_quality import context, generator, number
 
 pytest.importorskip("torch_fidelity")
@@ -123,3 +126,18 @@ def test_no_report_a_foreign_one_and_a_name_used_twice_are_refused(reports: list
         compare_quality([("m", Report("diversity", "t", "d"))])
     with pytest.raises(AnalysisError, match="both called 'a'"):
         compare_quality([reports[0], reports[0]])
+
+
+def test_reports_that_were_kept_as_files_are_compared_as_fresh_ones(reports: list[tuple[str, Report]]):
+    kept = [
+        (label, report_from_json(json.loads(json.dumps(report_to_json(report))), pictures_of(report)))
+        for label, report in reports
+    ]
+    mixed = [*kept[:2], *reports[2:]]
+    assert compare_quality(mixed).tables == compare_quality(reports).tables
+
+
+def test_a_long_title_puts_its_extractor_on_a_line_below():
+    title = "Fréchet distance (classifier:resnet56-4bfd9763.th)"
+    assert in_two_lines(title) == "Fréchet distance\n(classifier:resnet56-4bfd9763.th)"
+    assert in_two_lines("FID") == "FID"
