@@ -54,7 +54,7 @@ class ImageData(Protocol):
         """The images at int64 `(B,)` indices in [0, len): uint8 `(B, C, H, W)`, on the CPU.
 
         What is no picture: uint8, int16 or float32 in [-1, 1], `(B, *image_shape)`; `to_float` reads all three.
-        A training with workers calls this from several threads at once.
+        A training with workers calls this in a thread of its own, one call at a time.
         """
 
 

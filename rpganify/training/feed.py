@@ -41,11 +41,12 @@ class Feed:
             batch = feed.batch(0)
 
     Args:
-        data: real images; `images` is called from the workers.
+        data: real images.
         order: which image comes when.
         count: places of the order in a batch of all processes together.
         part: which of them this process takes.
-        num_workers: batches that are read at once, ahead of the one that is asked for; 0 reads when asked.
+        num_workers: how many batches are read ahead of the one that is asked for, and by how many processes images are
+            decoded; 0 reads when asked.
         device: where the batches go.
     Raises:
         DataError: less than one image in a batch, or a negative number of workers.

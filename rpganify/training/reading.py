@@ -1,4 +1,4 @@
-"""Batches read by workers: by processes where images are decoded, by threads where only this process knows how."""
+"""Batches read by workers: by processes where images are decoded, by a thread where only this process knows how."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ class Readers:
     Images that are decoded when they are drawn are read by a process for each worker. In threads, decoding takes Python's
     lock so often that a training waits which launches many small calls, as one on a GPU does: on two cores, 44 ms of such
     calls beside a batch of 64 photos (50 ms of decoding) take 107 ms without workers, 92 ms with one or two threads, 69 ms
-    with a process and 66 ms with two. Other data sets may hold what cannot be sent to a process, and are read by threads.
+    with a process and 66 ms with two. Other data sets may hold what cannot be sent to a process, or an open file that two
+    threads would move for each other: one thread reads them, batch after batch.
 
     Args:
         data: real images.
-        num_workers: batches that are read at once, >= 1.
+        num_workers: how many processes, >= 1.
     """
 
     def __init__(self, data: ImageData, num_workers: int) -> None:
@@ -30,7 +31,7 @@ class Readers:
         self._is_decoded = _is_decoded(data)
         self._own = threading.local()  # each thread's process
         self._processes: list[ReadingProcess] = []
-        self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="reader")
+        self._threads = ThreadPoolExecutor(num_workers if self._is_decoded else 1, thread_name_prefix="reader")
 
     def begin(self, indices: Tensor) -> Future[Tensor]:
         """Have the images at int64 `(n,)` indices read; the result is what the data set gives, or its DataError."""

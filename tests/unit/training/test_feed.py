@@ -82,6 +82,23 @@ def test_workers_read_the_next_batches_before_they_are_asked_for():
     assert all(name.startswith("reader") for name, _ in data.asked)
 
 
+def test_a_data_set_that_only_this_process_knows_is_read_by_one_thread_at_a_time():
+    running, most = [], []
+
+    class Watched(SlowImages):
+        def images(self, indices):
+            running.append(None)
+            most.append(len(running))
+            images = SlowImages.images(self, indices)
+            running.pop()
+            return images
+
+    with Feed(Watched(delay_s=0.002), DataOrder(50, 0), 4, num_workers=3) as feed:
+        for position in range(0, 80, 4):
+            feed.batch(position)
+    assert max(most) == 1
+
+
 def test_no_batch_is_read_twice_by_a_training_that_goes_straight_on():
     data = SlowImages(num=400)
     with Feed(data, DataOrder(400, 0), 4, num_workers=3) as feed:
@@ -108,8 +125,8 @@ def test_images_in_files_are_the_same_with_processes_as_without(tmp_path, monkey
         pixels = np.random.default_rng(index).integers(0, 256, (9, 8 + index % 3, 3)).astype(np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{index % 2}" / f"{index}.jpg")
     data, order = open_folder(root=tmp_path), DataOrder(20, 0)
-    for source in (data, SelectedImages(data, torch.arange(19, -1, -1), "backwards")):
-        with Feed(source, order, 4, num_workers=2) as feed, Feed(source, order, 4) as plain:
+    for num_workers, source in ((2, data), (1, SelectedImages(data, torch.arange(19, -1, -1), "backwards"))):
+        with Feed(source, order, 4, num_workers=num_workers) as feed, Feed(source, order, 4) as plain:
             for position in (0, 4, 8, 40, 44, 4):
                 one, other = feed.batch(position), plain.batch(position)
                 assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
