@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rpganify.training.callbacks import Alarm, Callback, Quality, StepMetrics, TrainResult, TrainStart
@@ -50,9 +51,10 @@ class Audience:
 
     def close(self) -> None:
         """Let go of files and the like, however the training ended."""
-        for callback in self._callbacks:
-            if close := getattr(callback, "close", None):
-                close()
+        with ExitStack() as stack:  # which closes the others too where one fails
+            for callback in reversed(self._callbacks):
+                if close := getattr(callback, "close", None):
+                    stack.callback(close)
 
     def _tell(self, method: str, *what: object) -> None:
         for callback in self._callbacks:

@@ -164,6 +164,17 @@ def keep_newest(checkpoints: Path, count: int, spared: Collection[int] = ()) -> 
             _remove(directory)
 
 
+def remove_later(checkpoints: Path, step: int) -> None:
+    """Remove checkpoints of later steps than one that has just been written.
+
+    They are damaged, or the training would have gone on from them; among the newest they would take the place of good ones.
+    """
+    for directory in list_checkpoints(checkpoints):
+        if step_of(directory) > step:
+            log.info("%s is removed: it is damaged, and the training has gone on without it.", directory)
+            _remove(directory)
+
+
 def remove_leftovers(checkpoints: Path) -> None:
     """Remove what a killed process left half written or half removed."""
     for path in checkpoints.glob(f"{_ASIDE}*") if checkpoints.is_dir() else ():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 
 class JsonLines:
@@ -19,7 +20,7 @@ class JsonLines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: IO[str] | None = None
+        self._file: io.FileIO | None = None
 
     def begin(self, step: int) -> None:
         """Open the file behind the lines of the steps up to `step`.
@@ -31,8 +32,9 @@ class JsonLines:
         aside = self._path.with_name(f".{self._path.name}.writing")
         aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         os.replace(aside, self._path)
-        # Line buffered: whoever follows the file sees each line as it is written.
-        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        # Not buffered: whoever follows the file sees each line as it is written, and what a full disk has refused is not
+        # tried again when the file is closed.
+        self._file = io.FileIO(self._path, "a")
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write a line; nothing before `begin` and after `close`.
@@ -45,7 +47,9 @@ class JsonLines:
             line = json.dumps(record, allow_nan=False)
         except ValueError:
             line = json.dumps(_without_nan(record), allow_nan=False)
-        self._file.write(f"{line}\n")
+        rest = f"{line}\n".encode()
+        while rest:  # a disk takes what there is room for, and refuses the next
+            rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
         """Close the file; may be called twice."""

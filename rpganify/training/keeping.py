@@ -8,7 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from rpganify.training.checkpoint import ModelWriter, keep_newest, newest_intact, point_to, read_checkpoint
+from rpganify.training.checkpoint import (
+    ModelWriter,
+    keep_newest,
+    list_checkpoints,
+    newest_intact,
+    point_to,
+    read_checkpoint,
+    remove_later,
+)
 from rpganify.training.checkpoint_writer import CheckpointWriter
 from rpganify.training.config import TrainConfig
 from rpganify.training.processes import Processes
@@ -58,9 +66,12 @@ class StateKeeper:
         self._stack = ExitStack()
 
     @property
-    def newest(self) -> Path | None:
-        """The last checkpoint that this training has written; None before the first, and in other processes."""
-        return None if self._writer is None else self._writer.newest
+    def words(self) -> str:
+        """What is safe, in a sentence, for somebody whose training ends now."""
+        kept = list_checkpoints(self._run.checkpoints)
+        if not kept:
+            return "No checkpoint has been written yet."
+        return f"The newest checkpoint is {kept[-1]}; --resume goes on from there."
 
     def remember(self, state: TrainingState) -> None:
         """Take this state for good without writing it."""
@@ -75,8 +86,7 @@ class StateKeeper:
             NotFinite: a weight is NaN or infinite; the checkpoints before are what is good.
             TrainingError: this one, or in the background the one before, could not be written.
         """
-        if self._processes.any(not state.is_finite()):
-            raise NotFinite(f"Step {state.step}: a weight became NaN or infinite.")
+        self.require_finite(state)
         random_states = self._processes.gather(state.random_states())
         if self._writer is None:
             self._remembered = None if self._memory is None else self._memory.take(state, random_states)
@@ -86,6 +96,15 @@ class StateKeeper:
         self._remembered = None  # while it is overwritten
         self._remembered = self._writer.begin(state, random_states)
 
+    def require_finite(self, state: TrainingState) -> None:
+        """Refuse a state that is not to be kept.
+
+        Raises:
+            NotFinite: a weight of either network is NaN or infinite, in any process.
+        """
+        if self._processes.any(not state.is_finite()):
+            raise NotFinite(f"Step {state.step}: a weight became NaN or infinite.")
+
     def roll_back(self, state: TrainingState, reason: NotFinite) -> str:
         """Go back to the last good state, with other draws and at a lower learning rate; says so in a sentence.
 
@@ -93,7 +112,7 @@ class StateKeeper:
             NotFinite: there is none, or the training has gone back as often as it may.
         """
         failed, count, rate = state.step, state.num_rollbacks + 1, state.rate * RATE_FACTOR
-        position = state.position
+        position, elapsed_s = state.position, state.elapsed_s
         if count > self._config.max_rollbacks:
             again = f" The training has gone back {count - 1} times already." if count > 1 else ""
             raise NotFinite(f"{reason}{again}") from reason
@@ -105,7 +124,8 @@ class StateKeeper:
             if directory is None:
                 raise NotFinite(f"{reason} There is no checkpoint to go back to yet.") from reason
             read_checkpoint(directory, state, self._processes.rank)
-        state.num_rollbacks, state.rate = count, rate
+        self._best = None if state.best is None else state.best.step
+        state.num_rollbacks, state.rate, state.elapsed_s = count, rate, elapsed_s
         # The same draws on the same images would most likely end in the same way.
         state.position = position
         state.streams = Streams.seeded(self._config.seed, self._processes.rank, count)
@@ -144,5 +164,6 @@ class StateKeeper:
         point_to(checkpoints, "latest", directory)
         if step == self._best:
             point_to(checkpoints, "best", directory)
+        remove_later(checkpoints, step)
         keep_newest(checkpoints, self._config.keep, () if self._best is None else (self._best,))
         self._on_written(step, directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -68,6 +69,19 @@ def fill_network(network: ImageGenerator | nn.Module, tensors: Mapping[str, Tens
     with torch.no_grad():
         for name, target in targets.items():
             target.copy_(tensors[name])
+
+
+@contextmanager
+def training_mode(*networks: ImageGenerator | nn.Module) -> Iterator[None]:
+    """The networks in training mode inside; afterwards as they were."""
+    before = [network.training for network in networks]
+    for network in networks:
+        network.train(True)
+    try:
+        yield
+    finally:
+        for network, mode in zip(networks, before, strict=True):
+            network.train(mode)
 
 
 def laid_out_like(parameter: Tensor, values: Tensor) -> Tensor:

@@ -74,8 +74,9 @@ def global_states() -> dict[str, Any]:
 def restore_global_states(states: dict[str, Any]) -> None:
     """Put the global generators where they were when `global_states` was called."""
     torch.set_rng_state(_decode(states["torch"]))
-    if states["cuda"]:
-        torch.cuda.set_rng_state_all([_decode(state) for state in states["cuda"]])
+    if torch.cuda.is_available():
+        # A machine with fewer devices takes the states of those that it has.
+        torch.cuda.set_rng_state_all([_decode(state) for state in states["cuda"][: torch.cuda.device_count()]])
     name, keys, position, has_gauss, cached_gauss = states["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, cached_gauss))
     version, words, gauss = states["python"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from rpganify.errors import TrainingError
+from rpganify.errors import TrainingError, closest
 from rpganify.training.checkpoint import list_checkpoints
 from rpganify.training.config import TrainConfig
 from rpganify.training.networks import ImageGenerator, network_tensors
@@ -135,6 +135,32 @@ def read_record(run: RunDirectory) -> RunRecord:
         if isinstance(error, TrainingError):
             raise
         raise TrainingError(f"{run.config} cannot be read: {error!r}. Start a new run in another folder.") from error
+
+
+def refuse_differences(run: RunDirectory, before: RunRecord, now: RunRecord, overrides: Collection[str] = ()) -> None:
+    """Refuse what makes this another training than the run's, but for what may differ.
+
+    Args:
+        run: where it lies.
+        before: its record.
+        now: what is to go on with it.
+        overrides: names of settings and facts that may differ.
+    Raises:
+        TrainingError: something else differs, or there is no such name.
+    """
+    known = [*now.config.to_json(), *now.facts]
+    for name in sorted(overrides):
+        if name not in known:
+            raise TrainingError(
+                f"There is no setting {name!r} to override.{closest(name, known)} There are: {', '.join(known)}."
+            )
+    differences = before.differences(now)
+    if refused := sorted(differences.keys() - set(overrides)):
+        listed = "; ".join(f"{name}: {differences[name]}" for name in refused)
+        raise TrainingError(
+            f"{run.path} was started with other settings: {listed}. Resume it with its own, allow a change by "
+            f"--override {refused[0]!r}, or start a new run in another folder."
+        )
 
 
 def describe_network(network: ImageGenerator | nn.Module) -> str:

@@ -101,17 +101,11 @@ class TrainingState:
         return named
 
     def is_finite(self) -> bool:
-        """Whether no parameter of either network holds NaN or infinity."""
-        with torch.no_grad():
-            parameters: list[Tensor] = [
-                p
-                for network in (self.generator, self.discriminator)
-                for _, p in network.named_parameters()
-                if p.is_floating_point() and p.numel()
-            ]
-            return bool(
-                torch.stack([norm.float() for norm in torch._foreach_norm(parameters, torch.inf)]).isfinite().all()
-            )
+        """Whether no parameter of either network holds NaN or infinity, and no buffer NaN; a buffer may mask by infinity."""
+        networks = (self.generator, self.discriminator)
+        parameters = [p for network in networks for _, p in network.named_parameters()]
+        buffers = [b for network in networks for _, b in network.named_buffers()]
+        return bool(_largest(parameters).isfinite().all()) and not bool(_largest(buffers).isnan().any())
 
     def random_states(self) -> dict[str, Any]:
         """The random generators' states of this process, as plain data."""
@@ -147,9 +141,12 @@ class TrainingState:
         for scaler, values in zip(self._scalers(), data["scalers"], strict=True):
             if scaler is not None and values:
                 scaler.load_state_dict(values)
-        own = data["random_states"][rank]
-        self.streams.restore(own["streams"])
-        restore_global_states(own["global_generators"])
+        every = data["random_states"]
+        # A process that has joined since draws the codes that all draw, and what is each one's own as if it were new.
+        self.streams.restore({**self.streams.to_json(), "codes": every[0]["streams"]["codes"]})
+        if rank < len(every):
+            self.streams.restore(every[rank]["streams"])
+            restore_global_states(every[rank]["global_generators"])
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """Both optimizers' tensors, named `generator.<parameter's place>.<name>`, e.g. `generator.3.exp_avg`."""
@@ -176,6 +173,13 @@ class TrainingState:
 
     def _scalers(self) -> tuple[torch.amp.GradScaler | None, ...]:
         return tuple(descent.scaler for _, descent in self._descents())
+
+
+@torch.no_grad()
+def _largest(tensors: Sequence[Tensor]) -> Tensor:
+    """The largest magnitude in each tensor of numbers, NaN where one is; `(num_tensors,)`."""
+    found = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+    return torch.stack([norm.float() for norm in torch._foreach_norm(found, torch.inf)]) if found else torch.empty(0)
 
 
 def adam(parameters: list[nn.Parameter], lr: float, betas: tuple[float, float]) -> torch.optim.Adam:

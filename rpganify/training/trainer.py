@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import is_dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,12 @@ import torch
 from torch import nn
 
 from rpganify.data.images import ImageData, sample_rate_of
-from rpganify.errors import TrainingError, closest
+from rpganify.errors import TrainingError
 from rpganify.training.audience import Audience
 from rpganify.training.callbacks import Alarm, Callback, StepMetrics, TrainResult, TrainStart
 from rpganify.training.checkpoint import (
     ModelWriter,
     checkpoint_directory,
-    list_checkpoints,
     newest_intact,
     read_checkpoint,
     remove_leftovers,
@@ -30,12 +29,19 @@ from rpganify.training.interrupt import FinishOnInterrupt
 from rpganify.training.keeping import StateKeeper
 from rpganify.training.losses import Loss
 from rpganify.training.mechanics import Mechanics
-from rpganify.training.networks import ImageGenerator, network_tensors
+from rpganify.training.networks import ImageGenerator, network_tensors, training_mode
 from rpganify.training.preflight import check_objects
 from rpganify.training.processes import Processes
 from rpganify.training.quality import QualityLog, QualityMetric
 from rpganify.training.randomness import derived_seed, seeded_globals
-from rpganify.training.run import RunDirectory, RunRecord, describe_network, read_record, write_record
+from rpganify.training.run import (
+    RunDirectory,
+    RunRecord,
+    describe_network,
+    read_record,
+    refuse_differences,
+    write_record,
+)
 from rpganify.training.state import Best, TrainingState
 from rpganify.training.steps import NotFinite
 from rpganify.training.training_step import TrainingStep
@@ -150,10 +156,10 @@ class Trainer:
                 `run`.
         """
         before = read_record(self.run_directory)
-        self._check_differences(before)
-        # What is free to differ may have: the number of steps may have grown.
-        self._write_record(self._record(before.provenance))
+        record = self._record(before.provenance)
+        refuse_differences(self.run_directory, before, record, self._overrides)
         if not self.run_directory.is_used:
+            self._write_record(record)
             return self._train_from_the_start()
         directory = newest_intact(self.run_directory.checkpoints)
         if directory is None:
@@ -161,21 +167,26 @@ class Trainer:
                 f"{self.run_directory.path} has no intact checkpoint to go on from. Start without --resume, in another "
                 "folder."
             )
-        with seeded_globals(0):
+        with self._own_randomness():
             state = self._initial_state()
             read_checkpoint(directory, state, self.processes.rank)
             if self._total is not None and state.step > self._total:
                 raise TrainingError(
                     f"{directory} is beyond the {self._total} steps that were asked for. Ask for {state.step} or more."
                 )
+            # Only now: what is refused leaves the run as it was. What may differ may have, such as the number of steps.
+            self._write_record(record)
             return self._train(state)
 
     def _train_from_the_start(self) -> TrainResult:
-        with seeded_globals(derived_seed(self.config.seed, "globals", self.processes.rank)):
+        with self._own_randomness():
             state = self._initial_state()
             for network in (self.generator, self.discriminator):
                 self.processes.agree(list(network_tensors(network).values()))
             return self._train(state)
+
+    def _own_randomness(self) -> AbstractContextManager[None]:
+        return seeded_globals(derived_seed(self.config.seed, "globals", self.processes.rank))
 
     def _initial_state(self) -> TrainingState:
         return TrainingState.initial(self.generator, self.discriminator, self.config, self._mechanics)
@@ -183,12 +194,11 @@ class Trainer:
     def _train(self, state: TrainingState) -> TrainResult:
         started = time.perf_counter()
         metrics: StepMetrics | None = None
-        checkpoint = checkpoint_directory(self.run_directory.checkpoints, state.step)
-        is_saved = checkpoint.exists()
+        is_saved = self._is_on_disk(state)
         if self.processes.is_main:
             remove_leftovers(self.run_directory.checkpoints)
         with ExitStack() as stack:
-            stack.enter_context(self._training_mode())
+            stack.enter_context(training_mode(self.generator, self.discriminator))
             stack.enter_context(closing(self._step))
             stop = stack.enter_context(FinishOnInterrupt())
             audience = stack.enter_context(closing(Audience(self._callbacks(state))))
@@ -201,27 +211,26 @@ class Trainer:
                     metrics, is_saved = self._step(state), False
                     with self._file_errors(state, keeper):
                         metrics = self._inspect(state, metrics, audience)
-                        is_best = self._measure(state, audience)
+                        is_best = self._measure(state, keeper, audience)
                     keeper.tell()
                     if is_best or state.step % self.config.checkpoint_every == 0 or self._is_over(state):
                         keeper.save(state)
                         is_saved = True
                 except NotFinite as error:
-                    self._roll_back(state, error, keeper, audience)
-                    is_saved = False
+                    is_saved = self._roll_back(state, error, keeper, audience)
             if not is_saved:
-                keeper.save(state)
+                self._save_at_last(state, keeper, audience)
             keeper.finish()
-            self.processes.wait()
+            signals = self.processes.gather(None if stop.signal is None else int(stop.signal))
             result = TrainResult(
                 run=self.run_directory.path,
                 step=state.step,
                 steps=self._total,
-                checkpoint=keeper.newest or checkpoint,
+                checkpoint=checkpoint_directory(self.run_directory.checkpoints, state.step),
                 is_interrupted=is_stopped,
                 duration_s=time.perf_counter() - started,
                 metrics=metrics,
-                signal=None if stop.signal is None else int(stop.signal),
+                signal=next((number for number in signals if number is not None), None),
             )
             with self._file_errors(state, keeper):
                 audience.on_end(result)
@@ -244,10 +253,11 @@ class Trainer:
             audience.on_alarm(alarm)
         return metrics
 
-    def _measure(self, state: TrainingState, audience: Audience) -> bool:
+    def _measure(self, state: TrainingState, keeper: StateKeeper, audience: Audience) -> bool:
         """Measure the quality if it is due; whether it is the best so far."""
         if self._quality is None or not (state.step % self.config.quality_every == 0 or self._is_over(state)):
             return False
+        keeper.require_finite(state)
         is_best = False
         if self.processes.is_main:
             assert self._quality_log is not None
@@ -258,7 +268,19 @@ class Trainer:
                 state.best = Best(quality.value, quality.step)
         return self.processes.any(is_best)
 
-    def _roll_back(self, state: TrainingState, error: NotFinite, keeper: StateKeeper, audience: Audience) -> None:
+    def _save_at_last(self, state: TrainingState, keeper: StateKeeper, audience: Audience) -> None:
+        """Save where the training was stopped, or where it goes back to if that broke the weights."""
+        try:
+            keeper.save(state)
+        except NotFinite as error:
+            if not self._roll_back(state, error, keeper, audience):
+                keeper.save(state)
+
+    def _roll_back(self, state: TrainingState, error: NotFinite, keeper: StateKeeper, audience: Audience) -> bool:
+        """Go back to the last good state; whether there is a checkpoint of it.
+
+        One that is there stays: a training that goes on from it comes to the same end, by way of the same rollback.
+        """
         failed = state.step
         told = keeper.roll_back(state, error)
         with self._file_errors(state, keeper):
@@ -266,6 +288,11 @@ class Trainer:
             if self.processes.is_main:
                 log.warning("%s", told)
                 audience.on_alarm(Alarm(failed, "rollback", told))
+        return self._is_on_disk(state)
+
+    def _is_on_disk(self, state: TrainingState) -> bool:
+        checkpoint = checkpoint_directory(self.run_directory.checkpoints, state.step)
+        return self.processes.any(self.processes.is_main and checkpoint.exists())
 
     def _start(self, state: TrainingState) -> TrainStart:
         return TrainStart(self.run_directory.path, state.step, self._total, self.config.minutes)
@@ -295,27 +322,6 @@ class Trainer:
             write_record(self.run_directory, record)
         self.processes.wait()
 
-    def _check_differences(self, before: RunRecord) -> None:
-        """Refuse what makes this another training than the run's, but for what may differ.
-
-        Raises:
-            TrainingError: something else differs, or there is no such thing.
-        """
-        now = self._record()
-        known = [*now.config.to_json(), *now.facts]
-        for name in sorted(self._overrides):
-            if name not in known:
-                raise TrainingError(
-                    f"There is no setting {name!r} to override.{closest(name, known)} There are: {', '.join(known)}."
-                )
-        differences = before.differences(now)
-        if refused := sorted(differences.keys() - self._overrides):
-            listed = "; ".join(f"{name}: {differences[name]}" for name in refused)
-            raise TrainingError(
-                f"{self.run_directory.path} was started with other settings: {listed}. Resume it with its own, allow a "
-                f"change by --override {refused[0]!r}, or start a new run in another folder."
-            )
-
     def _record(self, provenance: Mapping[str, str] | None = None) -> RunRecord:
         """What this trainer would train, to be written or compared."""
         facts = {
@@ -331,18 +337,6 @@ class Trainer:
         return RunRecord(self.config, facts, provenance or own)
 
     @contextmanager
-    def _training_mode(self) -> Iterator[None]:
-        """Both networks in training mode inside; afterwards as they were."""
-        before = self.generator.training, self.discriminator.training
-        self.generator.train(True)
-        self.discriminator.train(True)
-        try:
-            yield
-        finally:
-            self.generator.train(before[0])
-            self.discriminator.train(before[1])
-
-    @contextmanager
     def _file_errors(self, state: TrainingState, keeper: StateKeeper) -> Iterator[None]:
         """Turns a failure to write metrics, samples or the like into a refusal that says what is safe."""
         try:
@@ -350,11 +344,5 @@ class Trainer:
         except OSError as error:
             keeper.settle()  # the newest checkpoint may be on its way to the disk
             raise TrainingError(
-                f"Step {state.step}: writing into {self.run_directory.path} failed: {error}. {self._last_checkpoint()}"
+                f"Step {state.step}: writing into {self.run_directory.path} failed: {error}. {keeper.words}"
             ) from error
-
-    def _last_checkpoint(self) -> str:
-        kept = list_checkpoints(self.run_directory.checkpoints)
-        if not kept:
-            return "No checkpoint has been written yet."
-        return f"The newest checkpoint is {kept[-1]}; --resume goes on from there."
