@@ -13,7 +13,7 @@ from rpganify.bench.environment import Environment
 from rpganify.bench.train import Part, TrainingCost, measure_training, noise_like
 from rpganify.cli.bench_cases import Candidate
 from rpganify.cli.bench_tables import case_title, environment_line
-from rpganify.cli.choosing import choose_discriminator, choose_loss, default_discriminator
+from rpganify.cli.choosing import choose_discriminator, choose_loss, classes_to_judge, default_discriminator
 from rpganify.cli.console import say, show, show_table
 from rpganify.cli.progress import ProgressTalk
 from rpganify.cli.training import TrainingTalk, save_generator
@@ -63,6 +63,7 @@ def run_training(training: Training, device: torch.device) -> tuple[str, Trainin
             spectral_norm=loss.wants_spectral_norm,
             seed=config.seed,
             registry=registry,
+            num_classes=classes_to_judge(generator, data),
         )
         # Here and not where the system keeps its temporary files: that may be memory, and runs are written here.
         with tempfile.TemporaryDirectory(prefix=".rpganify-bench-", dir=Path()) as folder:

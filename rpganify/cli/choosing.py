@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,16 @@ import torch
 import typer
 
 from rpganify.cli.parsing import read_literal
+from rpganify.data.images import ImageData
 from rpganify.entries import Architecture, CallbackEntry, DiscriminatorEntry, ExportEntry, LossEntry
 from rpganify.errors import RpganifyError, TrainingError
 from rpganify.registry import Registry
 from rpganify.source import load_class
 from rpganify.surgery.export import Writer
 from rpganify.training.callbacks import Callback
+from rpganify.training.labels import LabelSource, label_condition
 from rpganify.training.losses import Loss
+from rpganify.training.networks import ImageGenerator
 from rpganify.training.randomness import seeded_globals
 
 if TYPE_CHECKING:
@@ -53,8 +57,6 @@ def choose_loss(name: str, options: Mapping[str, Any], registry: Registry) -> Lo
     factory = registry.factory(registry.get(LossEntry, name))
     try:
         loss: Loss = factory(**options)
-    except RpganifyError:
-        raise
     except (TypeError, ValueError) as error:
         raise TrainingError(f"The loss {name} does not take --loss-arg {_typed(options)}: {error}.") from error
     return loss
@@ -97,6 +99,15 @@ def default_discriminator(architecture: str | None, image_shape: Sequence[int], 
     return "dcgan" if len(image_shape) == 3 and min(image_shape[1:]) >= _SMALLEST_DCGAN else "mlp"
 
 
+def classes_to_judge(generator: ImageGenerator, data: ImageData) -> int:
+    """How many classes a discriminator has to know: those of the data, if the generator takes labels; else 0.
+
+    Raises:
+        TrainingError: it takes something else, or labels that the data does not have.
+    """
+    return 0 if label_condition(generator, data) is None else LabelSource(data).num_classes
+
+
 def choose_discriminator(
     name: str,
     options: Mapping[str, str],
@@ -105,6 +116,7 @@ def choose_discriminator(
     spectral_norm: bool,
     seed: int,
     registry: Registry,
+    num_classes: int = 0,
 ) -> nn.Module:
     """A new discriminator: a registered one, or a class of somebody's file.
 
@@ -115,6 +127,8 @@ def choose_discriminator(
         spectral_norm: whether a registered one is spectrally normalised.
         seed: of its initial weights.
         registry: where names are looked up.
+        num_classes: of the data, for a generator that takes labels: a registered one with an option `num_classes` is built
+            for so many, unless the options say otherwise.
     Raises:
         RegistryError, SourceError: it cannot be found.
         TrainingError: it cannot be built for such images or from these options.
@@ -123,6 +137,8 @@ def choose_discriminator(
         return load_class(name, options, role="discriminator").build(seed)
     factory = registry.factory(registry.get(DiscriminatorEntry, name))
     values = {option: read_literal(text) for option, text in options.items()}
+    if num_classes and "num_classes" in inspect.signature(factory).parameters:
+        values.setdefault("num_classes", num_classes)
     try:
         with seeded_globals(seed):
             module: nn.Module = factory(image_shape=tuple(image_shape), spectral_norm=spectral_norm, **values)

@@ -100,6 +100,7 @@ def train(
         choose_device,
         choose_discriminator,
         choose_loss,
+        classes_to_judge,
         default_discriminator,
     )
     from rpganify.cli.console import say
@@ -199,6 +200,9 @@ def train(
     rival = discriminator or default_discriminator(opened.architecture, opened.generator.image_shape, registry)
     if discriminator is None:
         say(f"discriminator: {rival} (--discriminator chooses another)")
+    num_classes = classes_to_judge(opened.generator, real)
+    if num_classes:
+        say(f"labels: {num_classes} classes of {real.name}, which the generator takes")
     judge = choose_discriminator(
         rival,
         discriminator_options,
@@ -206,6 +210,7 @@ def train(
         spectral_norm=adversary.wants_spectral_norm,
         seed=seed,
         registry=registry,
+        num_classes=num_classes,
     )
     metric = choose_quality(quality, real, quality_images, seed, place, registry) if quality else None
     with pinned_kernel(kernel), ProgressTalk() as progress:

@@ -172,7 +172,11 @@ SamplingOption = Annotated[
 ]
 FixedInputOption = Annotated[
     FixedInput,
-    typer.Option("--Z", help="Whether the fixed input is learned, stays as it is, or is drawn for each image."),
+    typer.Option(
+        "--Z",
+        help="Whether the fixed input is learned, stays as it is, or is drawn for each image of the training; all other "
+        "commands make their images from the Z that the model holds.",
+    ),
 ]
 SparseAdamOption = Annotated[
     bool,

@@ -1,5 +1,6 @@
 """Names that a user types become objects."""
 
+import math
 import types
 
 import pytest
@@ -13,14 +14,17 @@ from rpganify.cli.choosing import (
     choose_discriminator,
     choose_export,
     choose_loss,
+    classes_to_judge,
     default_discriminator,
 )
-from rpganify.entries import CallbackEntry
+from rpganify.entries import CallbackEntry, DiscriminatorEntry
 from rpganify.errors import RegistryError, TrainingError
 from rpganify.hookspecs import hookimpl
+from rpganify.models.label_heads import AuxiliaryClassifier
 from rpganify.registry import Registry, default_registry
 from rpganify.training.callbacks import Callback
 from rpganify.training.losses import WassersteinGP
+from tests.unit.training.fakes import TinyLabelled, TinyPaths, labelled_digits, seeded
 
 
 def discriminator(name, image_shape=(1, 8, 8), *, spectral_norm=True, seed=0, **options):
@@ -53,6 +57,40 @@ def test_an_option_that_a_loss_does_not_have_is_refused():
 )
 def test_the_default_discriminator_is_the_architectures_own_or_one_that_fits(architecture, image_shape, name):
     assert default_discriminator(architecture, image_shape, default_registry()) == name
+
+
+def built_for(classes, /, **options):
+    return choose_discriminator(
+        "mlp", options, (1, 8, 8), spectral_norm=True, seed=0, registry=default_registry(), num_classes=classes
+    )
+
+
+def test_a_discriminator_is_built_for_the_data_s_classes_unless_the_user_says_otherwise():
+    assert built_for(10).num_classes == 10
+    assert built_for(0).num_classes == 0
+    assert built_for(10, num_classes="12").num_classes == 12
+    assert isinstance(built_for(10, conditioning="auxiliary").label_head, AuxiliaryClassifier)
+
+
+def test_a_discriminator_that_has_no_such_option_is_built_without_classes():
+    def plain(*, image_shape, spectral_norm):
+        return torch.nn.Linear(math.prod(image_shape), 1)
+
+    @hookimpl
+    def rpganify_discriminators():
+        return [DiscriminatorEntry("plain", "one layer", plain)]
+
+    stranger = types.ModuleType("stranger")
+    stranger.rpganify_discriminators = rpganify_discriminators
+    registry = Registry()
+    registry.register(stranger)
+    made = choose_discriminator("plain", {}, (1, 8, 8), spectral_norm=False, seed=0, registry=registry, num_classes=10)
+    assert isinstance(made, torch.nn.Linear)
+
+
+def test_the_classes_to_judge_are_those_of_the_data_where_the_generator_takes_labels():
+    assert classes_to_judge(seeded(TinyLabelled), labelled_digits(20)) == 10
+    assert classes_to_judge(seeded(TinyPaths), labelled_digits(20)) == 0
 
 
 @pytest.mark.parametrize("name", ["dcgan", "mlp", "sngan"])
