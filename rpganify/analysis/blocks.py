@@ -20,8 +20,7 @@ from rpganify.report.report import Report
 # 100 paths, the default, are then 3000 images: about a minute for sngan32 with its 256 channels on 2 cores.
 IMAGES_PER_PATH = 30
 MIN_CONTEXTS = 8
-# Of how many settings images are shown, and of how many where a bucket has more than 16 blocks: pages weigh.
-NUM_SHOWN, NUM_SHOWN_OF_MANY, MANY = 8, 6, 16
+NUM_SHOWN = 6  # images per block: with the effects beside them, as wide as a page
 
 
 class Blocks:
@@ -69,9 +68,8 @@ class Blocks:
             noise = _noise(maker, contexts)
             for bucket, m in enumerate(rp.paths.num_blocks):
                 if m > 1:
-                    shown = NUM_SHOWN if m <= MANY else NUM_SHOWN_OF_MANY
                     tell = _progress(context, done, total)
-                    effects = measure_blocks(rp, maker, context, statistics, bucket, contexts, shown, tell)
+                    effects = measure_blocks(rp, maker, context, statistics, bucket, contexts, NUM_SHOWN, tell)
                     weights = compare_weights(model, bucket)
                     found.append(BlocksOfBucket(effects, weights, judge(effects, weights, noise)))
                     done += m * num_contexts

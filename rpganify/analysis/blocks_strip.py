@@ -24,12 +24,12 @@ MAX_BLOCKS = 64  # more rows than this make no picture to look at; the tables ho
 
 # Lengths are pixels of the saved picture, at 200 per inch.
 MARGIN = 36
-LABEL_WIDTH = 200
+LABEL_WIDTH = 150
 HEAD_HEIGHT = 150
 CELL = 96
 GAP = 8
-COLUMN_WIDTH = 148
-COLUMNS_GAP = 36
+COLUMN_WIDTH = 130
+COLUMNS_GAP = 30
 MIN_ROW_HEIGHT = 76
 # An effect of twice the statistic's standard deviation has the darkest cell.
 FULL = 2.0
@@ -115,7 +115,7 @@ def _sheet(strip: Tensor) -> npt.NDArray[np.uint8]:
 
 
 def _head(axes: Axes, x: float, top: float, title: str, unit: str) -> None:
-    place_text(axes, x, top - 52, shorten(title, 12), 8, INK, align="center", weight="bold")
+    place_text(axes, x, top - 52, shorten(title, 12), 7, INK, align="center", weight="bold")
     place_text(axes, x, top - 24, unit.replace(" per pixel", "/px"), 6.5, MUTED, align="center")
 
 

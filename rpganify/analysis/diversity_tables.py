@@ -106,12 +106,13 @@ def diversity_tables(found: Diversity, names: tuple[str, ...], rp: PathModel) ->
         [index + 1, name, rp.paths.num_blocks[index], measured.num_images[index]] for index, name in enumerate(names)
     ]
     labels += [[None, bound, None, count] for bound, count in zip(BOUNDS, (2, max(measured.num_images)), strict=True)]
+    short = [row[:2] for row in labels]
     heads = (Column("bucket"), Column("name"), Column("blocks"), Column("images per path"))
     relative = [(f"D {part}", found.ratios[part]) for part in main]
     plain = [(f"{part} distance", found.means[part]) for part in main]
     tables = [
         _table("buckets", "Diversity of each bucket, relative to bucket 1", heads, labels, relative),
-        _table("distances", "Diversity of each bucket, as plain distances", heads, labels, plain),
+        _table("distances", "Diversity of each bucket, as plain distances", heads[:2], short, plain),
     ]
     parts = [part for part in measured.parts if part not in main]
     if parts:
@@ -123,7 +124,7 @@ def diversity_tables(found: Diversity, names: tuple[str, ...], rp: PathModel) ->
             for part in parts
             for pair in ((f"D {part}", found.ratios[part]), (f"{part} distance", found.means[part]))
         ]
-        tables.append(_table("channels", title, heads[:2], [row[:2] for row in labels], both, has_intervals=False))
+        tables.append(_table("channels", title, heads[:2], short, both, has_intervals=False))
     return (*tables, _raw_table(measured, rp))
 
 

@@ -154,10 +154,11 @@ def _cells(estimate: Estimate | None) -> tuple[Cell, Cell, Cell]:
 
 
 def _caption(measured: Responsibilities) -> str:
-    intervals = "" if measured.is_exact else " Below it is its 95 % interval; grey numbers cannot be told from 0."
+    intervals = "" if measured.is_exact else " Below each share: its 95 % interval; grey numbers cannot be told from 0."
     return (
         "What each bucket decides of each statistic's variance, in per cent: alone (above), and alone or together with "
-        f"others (below). The darker, the more.{intervals} Under each statistic: its mean ± standard deviation over paths."
+        f"others (below). The stronger the colour, the more.{intervals} Under each statistic: its mean ± standard deviation "
+        "over paths."
     )
 
 
