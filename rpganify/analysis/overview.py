@@ -108,11 +108,10 @@ def _cards(
     first, *others = _tiles(maker.values(variation.paths()))
     path = model.paths.format(variation.path)
     remaining = iter(others)
-    sizes = {layer.name: layer.num_parameters for layer in model.blueprint.layers}
     cards = []
     for index, (bucket, blocks) in enumerate(zip(model.plan.buckets, variation.blocks, strict=True)):
         tiles = tuple(replace(next(remaining), label=str(block), told=f"block {block}") for block in blocks)
-        parameters = sum(sizes[layer] for layer in bucket.layers)
+        parameters = _block_size(model, index)
         base_block = int(variation.path[index])
         cards.append(
             BucketCard(index + 1, bucket.name, bucket.layers, bucket.num_blocks, parameters, base_block, tiles)
@@ -194,7 +193,7 @@ def _plan_report(model: RandomPathGenerator, coverage: float | None) -> Report:
     sizes = {layer.name: layer.num_parameters for layer in model.blueprint.layers}
     rows: list[tuple[Cell, ...]] = []
     for number, bucket in enumerate(model.plan.buckets, 1):
-        parameters = sum(sizes[layer] for layer in bucket.layers)
+        parameters = _block_size(model, number - 1)
         total = parameters * bucket.num_blocks
         rows.append((number, bucket.name, ", ".join(bucket.layers), parameters, bucket.num_blocks, total))
     columns = ("bucket", "name", "layers", "parameters per block", "blocks", "parameters")
@@ -207,6 +206,12 @@ def _plan_report(model: RandomPathGenerator, coverage: float | None) -> Report:
         "plan", "Plan and coverage", PLAN_DEFINITION, (table,), provenance=dict(model.blueprint.provenance), notes=notes,
         summary=f"{product} = {format_cell(model.paths.cardinality)} paths{covers}.",
     )  # fmt: skip
+
+
+def _block_size(model: RandomPathGenerator, bucket: int) -> int:
+    """Parameters of one block of a bucket."""
+    values = sum(parameter.numel() for parameter in model.bucket_parameters(bucket).values())
+    return values // model.paths.num_blocks[bucket]
 
 
 def _layers_report(model: StandardGenerator) -> Report:

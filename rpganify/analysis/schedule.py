@@ -19,7 +19,7 @@ from rpganify.errors import AnalysisError
 
 NEEDS = {
     "buckets": "a model with buckets, which `rpganify convert` makes; this is a standard generator",
-    "pictures": "a generator of pictures of 1 (grey) or 3 (colour) channels; this one's output is none",
+    "pictures": "a generator of pictures of 1 (grey) or 3 (colour) channels; this one's is none",
     "data": "real images: --data NAME",
     "twin": "a standard generator to compare with: --twin RUN, or --twin my_gan.py:Generator --weights FILE",
     "classifier": "a classifier, for classes: --classifier FILE",

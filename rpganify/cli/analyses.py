@@ -14,7 +14,7 @@ from rpganify.analysis.cache import Finished, open_cache, run_analyzer
 from rpganify.analysis.classifier_features import ClassifierFeatures, open_classifier
 from rpganify.analysis.features import FeatureExtractor
 from rpganify.analysis.opening import open_distance, open_extractor
-from rpganify.analysis.schedule import Schedule, check_allowed, make_schedule
+from rpganify.analysis.schedule import Schedule, check_allowed, lacking, make_schedule
 from rpganify.cli.analysis_options import AnalysisOptions
 from rpganify.cli.choosing import choose_device
 from rpganify.cli.conditions import read_conditions
@@ -160,6 +160,7 @@ def analyze_model(
     model = named.model
     known = tools.registry.all(AnalyzerEntry)
     left_out: list[str] = []
+    lacks: dict[str, list[str]] = {}
     refused: list[AnalysisError] = []
     chosen: list[Analyzer] = []
     for name in dict.fromkeys(analyzers or known):
@@ -170,12 +171,14 @@ def analyze_model(
             if is_strict:
                 raise
             refused.append(error)
-            left_out.append(str(error))
+            lacks.setdefault("; and ".join(lacking(entry, model, context)), []).append(name)
             continue
         if not analyzers and not entry.is_default:
             left_out.append(f"{name} runs only where it is named")
             continue
         chosen.append(tools.registry.make(entry))
+    for reason, names in lacks.items():
+        left_out.append(f"{', '.join(names)} need{'s' * (len(names) == 1)} {reason}")
     if not chosen:
         for line in left_out:
             say(f"left out: {line}")

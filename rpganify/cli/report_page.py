@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from rpganify.analysis.overview import Training, describe_model, key_of, with_reports
+from rpganify.analysis.quality_comparison import compare_quality
 from rpganify.cli.analyses import Analyzed, Tools, analyze_model
 from rpganify.cli.analysis_options import AnalysisOptions
 from rpganify.cli.console import say
@@ -23,6 +24,7 @@ from rpganify.report.contents import Page
 from rpganify.report.report import Report
 from rpganify.report.subject import Subject
 from rpganify.report.training import training_report
+from rpganify.report.training_log import read_training_log
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 from rpganify.training.run import RunDirectory
 
@@ -72,7 +74,20 @@ def make_page(
     keys = _unique([key_of(name) for name in names])
     together = tuple(replace(subject, key=key) for subject, key in zip(subjects, keys, strict=True))
     kicker = "What the layers of this generator do" if len(names) == 1 else f"{len(names)} generators side by side"
-    return Page(title or _joined(names), together, kicker=kicker, colophon=_colophon(options.seed))
+    comparisons = _comparisons(together)
+    return Page(title or _joined(names), together, kicker, comparisons, _colophon(options.seed))
+
+
+def _comparisons(subjects: Sequence[Subject]) -> tuple[Report, ...]:
+    """Reports on all models together, where their numbers mean the same."""
+    measured = [(subject.name, report) for subject in subjects if (report := subject.report("quality"))]
+    if len(measured) < 2:
+        return ()
+    try:
+        return (compare_quality(measured),)
+    except AnalysisError as error:
+        say(f"left out: a comparison of quality: {error}")
+        return ()
 
 
 def _subject(analyzed: Analyzed, name: str) -> Subject:
@@ -109,7 +124,8 @@ def _curves(named: OpenedModel, record: Mapping[str, Any]) -> Report | None:
         return None
     told = {name: record[name] for name in ("settings", "facts", "provenance") if name in record}
     try:
-        return training_report(RunDirectory(named.run).metrics, told)
+        run = RunDirectory(named.run)
+        return training_report(read_training_log(run.metrics, run.quality, run.events), told)
     except AnalysisError as error:
         say(f"left out: the curves of {named.name}: {error}")
         return None

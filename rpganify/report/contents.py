@@ -9,10 +9,12 @@ from rpganify.report.report import Report
 from rpganify.report.subject import Subject
 
 # A reader first wants to see, then to know how much, then what it was made of. Other reports stand before the last two.
-ORDER = ("comparison", "variations", "responsibility", "diversity", "blocks", "noise", "quality", "inversion")
+ORDER = (
+    "variations", "responsibility", "diversity", "blocks", "noise", "quality", "quality-comparison", "inversion",
+)  # fmt: skip
 LAST = ("training", "plan")
 
-MAX_FINDING, MAX_FINDINGS = 400, 3  # characters, and how many of them leave the first screen one
+MAX_FINDING, MAX_FINDINGS = 560, 3  # characters, and how many of them leave the first screen one
 
 WORDS = (
     ("Bucket", "Layers of the generator that share one choice. Buckets count from 1, in the generator's order."),

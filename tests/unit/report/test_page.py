@@ -168,7 +168,7 @@ def test_several_models_stand_side_by_side_under_their_names(report: Report):
 
 
 def test_the_first_screen_holds_what_was_found_where_it_is_short(report: Report):
-    told = replace(report, name="noise", summary="Short."), replace(report, name="quality", summary="long " * 100)
+    told = replace(report, name="noise", summary="Short."), replace(report, name="quality", summary="long " * 120)
     page = html_of(*told)
     first_screen = page[: page.index("</header>")]
     assert "Short." in first_screen and "long long" not in first_screen
