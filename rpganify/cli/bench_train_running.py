@@ -16,7 +16,8 @@ from rpganify.cli.bench_tables import case_title, environment_line
 from rpganify.cli.choosing import choose_discriminator, choose_loss, classes_to_judge, default_discriminator
 from rpganify.cli.console import say, show, show_table
 from rpganify.cli.progress import ProgressTalk
-from rpganify.cli.training import TrainingTalk, save_generator
+from rpganify.cli.training import save_generator
+from rpganify.cli.training_talk import TrainingTalk
 from rpganify.data.images import ImageData
 from rpganify.data.opening import fit_to, open_data
 from rpganify.data.progress import progress_told

@@ -109,7 +109,6 @@ def train(
     from rpganify.cli.sources import SourceOptions
     from rpganify.cli.training import (
         SettingsWriter,
-        TrainingTalk,
         check_run_is_free,
         choose_precision,
         choose_quality,
@@ -120,12 +119,14 @@ def train(
         save_generator,
         show_result,
     )
+    from rpganify.cli.training_talk import TrainingTalk
     from rpganify.data.opening import fit_to, open_data
     from rpganify.data.progress import progress_told
     from rpganify.memory import keep_freed_memory
     from rpganify.registry import default_registry
     from rpganify.routing.kernels import pinned_kernel
     from rpganify.training.config import TrainConfig
+    from rpganify.training.trackers import open_tracker
     from rpganify.training.trainer import Trainer
 
     loss_options = parse_literals(loss_arg, "--loss-arg", "penalty_weight=10")
@@ -175,6 +176,7 @@ def train(
         pass  # a wrong name is told before anything is built
     adversary = choose_loss(loss, loss_options, registry)
     told = [choose_callback(spec, registry) for spec in callback or ()]
+    told += [open_tracker(name, {"model": model, "data": data, **settings.to_json()}) for name in log or ()]
     source = SourceOptions(
         model,
         arguments=arg,

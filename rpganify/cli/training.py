@@ -24,7 +24,6 @@ from rpganify.cli.configured import SETTINGS, render_settings
 from rpganify.cli.console import say, show
 from rpganify.cli.files import source_name
 from rpganify.cli.formatting import format_duration
-from rpganify.cli.progress import ProgressTalk
 from rpganify.cli.sources import SourceOptions
 from rpganify.cli.train_options import Precision
 from rpganify.conversion.converting import standard
@@ -33,7 +32,7 @@ from rpganify.errors import ModelFileError, TrainingError
 from rpganify.modelfile import load_model, save_model
 from rpganify.modelfinding import find_model
 from rpganify.registry import Registry
-from rpganify.training.callbacks import Callback, StepMetrics, TrainResult, TrainStart
+from rpganify.training.callbacks import Callback, TrainResult, TrainStart
 from rpganify.training.networks import ImageGenerator
 from rpganify.training.quality import QualityMetric
 from rpganify.training.run import RunDirectory
@@ -203,26 +202,6 @@ class SettingsWriter(Callback):
         heading = f"The options of this training. To repeat it elsewhere: rpganify train --config {file} -o RUN"
         aside.write_text(render_settings(self._options, heading), encoding="utf-8")
         os.replace(aside, file)
-
-
-class TrainingTalk(Callback):
-    """Tells losses, speed and time left while a training runs."""
-
-    def __init__(self, progress: ProgressTalk) -> None:
-        self._progress = progress
-        self._steps = 0
-
-    def on_start(self, start: TrainStart) -> None:
-        """Say where it begins."""
-        self._steps = start.steps or 0
-        begin = f"from step {start.step} on" if start.step else "from the start"
-        end = f"to step {start.steps}" if start.steps is not None else f"for {start.minutes:g} minutes in all"
-        say(f"training {start.run} {begin}, {end}")
-
-    def on_step(self, metrics: StepMetrics) -> None:
-        """Tell this step's numbers."""
-        losses = f"loss D {metrics.discriminator_loss:.3f} G {metrics.generator_loss:.3f}"
-        self._progress.update("step", metrics.step, self._steps, f"{losses}  {metrics.images_per_s:,.0f} images/s")
 
 
 def show_result(result: TrainResult) -> None:

@@ -206,7 +206,7 @@ def test_trained_weights_become_the_first_block_of_every_bucket(tiny):
 
 
 def test_an_interrupted_training_is_saved_ends_with_130_and_says_how_to_go_on(converted, monkeypatch):
-    from rpganify.cli.training import TrainingTalk
+    from rpganify.cli.training_talk import TrainingTalk
 
     told = TrainingTalk.on_step
 

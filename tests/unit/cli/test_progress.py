@@ -1,6 +1,8 @@
 """Progress on stderr: lines in a log, a bar on a terminal."""
 
 import io
+import itertools
+from types import SimpleNamespace
 
 from rich.console import Console
 
@@ -60,3 +62,111 @@ def test_a_terminal_gets_a_bar_with_names_as_they_are():
     assert "conv[0]" in text
     assert "loss [bold]" in text
     assert "2/2" in text
+
+
+def test_a_log_of_long_work_gets_fewer_lines_as_it_goes_on_and_at_least_one_a_minute(capsys):
+    clock = Clock()
+    with ProgressTalk(clock) as talk:
+        for second in range(3601):
+            clock.now = second
+            talk.update("step", second, 10**6)
+    times = [int(line.split()[1].split("/")[0].replace(",", "")) for line in capsys.readouterr().err.splitlines()]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert pauses[:10] == [5] * 10
+    assert pauses == sorted(pauses) and pauses[-1] == 60
+    assert len(times) < 130
+
+
+def test_details_are_worked_out_only_when_they_are_told(capsys):
+    asked = []
+
+    def details():
+        asked.append(1)
+        return "one\ntwo"
+
+    with ProgressTalk(Clock()) as talk:
+        for step in range(1, 100):
+            talk.update("step", step, 100, details)
+    assert capsys.readouterr().err.splitlines() == ["step 1/100  one  two"]
+    assert len(asked) == 1
+
+
+def test_where_nobody_knows_the_total_only_what_is_done_is_told(capsys):
+    clock = Clock()
+    with ProgressTalk(clock) as talk:
+        talk.update("step", 1, None)
+        clock.now = 5
+        talk.update("step", 1200, None, "loss 1")
+    assert capsys.readouterr().err.splitlines() == ["step 1", "step 1,200  loss 1"]
+
+
+def test_a_part_that_goes_back_is_timed_anew(capsys):
+    clock = Clock()
+    with ProgressTalk(clock) as talk:
+        talk.update("step", 50, 100)
+        for now, done in ((10, 60), (20, 20), (30, 30)):
+            clock.now = now
+            talk.update("step", done, 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "step 50/100",
+        "step 60/100  40 s left",
+        "step 20/100",
+        "step 30/100  1 min 10 s left",
+    ]
+
+
+def screen_and_talk(clock, width=80):
+    screen = io.StringIO()
+    return screen, ProgressTalk(clock, Console(file=screen, force_terminal=True, width=width, height=20))
+
+
+def test_a_bar_is_drawn_at_most_four_times_a_second_and_at_the_end():
+    clock = Clock()
+    screen, talk = screen_and_talk(clock)
+    asked = []
+    with talk:
+        for step in range(1, 1001):
+            clock.now = step / 1000
+            talk.update("step", step, 1000, lambda: asked.append(clock.now) or "")
+    assert 2 <= len(asked) <= 5
+    assert all(later - earlier >= 0.25 for earlier, later in itertools.pairwise(asked[:-1]))
+    assert asked[-1] == 1.0
+    assert "1,000/1,000" in screen.getvalue()
+
+
+def test_drawing_takes_less_than_half_a_percent_of_the_time(monkeypatch):
+    clock = Clock()
+    _, talk = screen_and_talk(clock)
+    ticks = iter(range(10**6))
+    stopwatch = SimpleNamespace(perf_counter=lambda: next(ticks) * 0.01)  # 10 ms to draw
+    monkeypatch.setattr("rpganify.cli.progress.time", stopwatch)
+    asked = []
+    with talk:
+        for step in range(1, 101):
+            clock.now = step / 8
+            talk.update("step", step, 1000, lambda: asked.append(clock.now) or "")
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert len(pauses) == 4
+    assert all(2.5 <= pause <= 2.75 for pause in pauses)
+
+
+def test_lines_stay_above_the_bar_and_are_read_as_they_are(capsys):
+    clock = Clock()
+    screen, talk = screen_and_talk(clock)
+    with talk:
+        talk.line("before [bold]")
+        talk.update("step", 1, 2)
+        talk.line("between [bold]")
+        talk.update("step", 2, 2)
+    assert capsys.readouterr().err == "before [bold]\n"  # no bar yet, and nothing to be above of
+    text = screen.getvalue()
+    assert text.index("between [bold]") < text.rindex("2/2")
+
+
+def test_on_a_narrow_terminal_the_numbers_below_the_bar_are_folded_not_cut():
+    screen, talk = screen_and_talk(Clock(), width=40)
+    with talk:
+        talk.update("step", 1, 2, "loss D 1.234  G -0.123  1,234 images/s  time: data 1 %")
+    text = screen.getvalue()
+    assert all(word in text for word in ("1.234", "1,234", "images/s", "data", "1 %"))
+    assert "…" not in text
