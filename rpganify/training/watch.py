@@ -26,13 +26,21 @@ class Watch:
         window: steps over which losses and scores are averaged.
         batch_size: codes per step, in all processes together.
         diversity_weight: factor of the paper's block diversity loss; 0 where there is none or another.
+        draws_all: whether all blocks of a bucket are drawn equally often; else one without a gradient says nothing.
     """
 
     def __init__(
-        self, *, every: int = 100, window: int = 100, batch_size: int = 64, diversity_weight: float = 0.0
+        self,
+        *,
+        every: int = 100,
+        window: int = 100,
+        batch_size: int = 64,
+        diversity_weight: float = 0.0,
+        draws_all: bool = True,
     ) -> None:
         latch = AlarmLatch()
         self._every = every
+        self._draws_all = draws_all
         self._scores = ScoreWatch(latch, window)
         self._gradients = GradientWatch(latch)
         self._duplicates = DuplicateWatch(latch)
@@ -75,7 +83,7 @@ class Watch:
                     alarms += self._dead.inspect(metrics.step, index, bucket, samples)
                 if samples and bucket.num_blocks > 1:
                     alarms += self._duplicates.inspect(metrics.step, index, bucket, samples)
-                    if is_due:
+                    if is_due and self._draws_all:
                         alarms += self._silent.inspect(metrics.step, index, bucket, samples, parameters)
         if is_due:
             norms = gradient_norms(generator) if metrics.gradient_norms is None else metrics.gradient_norms

@@ -368,6 +368,18 @@ def test_a_block_that_chance_leaves_undrawn_for_a_while_is_not_silent(tmp_path):
     assert alarms == []
 
 
+def test_where_some_blocks_are_drawn_less_often_on_purpose_no_gradient_says_nothing():
+    model = seeded(TinyPaths)
+
+    def change(step):
+        with_gradients(model)
+        for parameter in model.bucket_parameters(1).values():
+            parameter.grad[1] = 0
+
+    assert checked(model, 12, change=change, draws_all=False) == {}
+    assert list(checked(model, 12, change=change)) == [1]  # 64 codes a step leave none of 4 blocks undrawn
+
+
 def test_what_the_diversity_loss_adds_to_a_gradient_is_taken_off_it():
     model = seeded(TinyPaths)
     told = torch.randn(4, 64, 16, generator=torch.Generator().manual_seed(0))
