@@ -1,59 +1,25 @@
-"""What the commands that analyze have in common: from names to reports, saying what is done and how long it takes."""
+"""Models and the names of analyzers become reports, with a word on what is run, left out and kept, and how long it takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-import typer
-
-from rpganify.analysis.analyzer import NUM_IMAGES, NUM_PATHS, AnalysisContext, Analyzer
+from rpganify.analysis.analyzer import AnalysisContext, Analyzer
 from rpganify.analysis.cache import Finished, open_cache, run_analyzer
-from rpganify.analysis.classifier_features import ClassifierFeatures, open_classifier
-from rpganify.analysis.features import FeatureExtractor
-from rpganify.analysis.opening import open_distance, open_extractor
 from rpganify.analysis.schedule import Schedule, check_allowed, lacking, make_schedule
 from rpganify.cli.analysis_options import AnalysisOptions
-from rpganify.cli.choosing import choose_device
-from rpganify.cli.conditions import read_conditions
+from rpganify.cli.analysis_tools import Tools, make_context
 from rpganify.cli.console import say
 from rpganify.cli.formatting import format_duration
-from rpganify.cli.models import OpenedModel, open_model
+from rpganify.cli.models import OpenedModel
 from rpganify.cli.progress import ProgressTalk
-from rpganify.data.images import ImageData
-from rpganify.data.opening import fit_to, open_data
-from rpganify.data.progress import progress_told
 from rpganify.entries import AnalyzerEntry
 from rpganify.errors import AnalysisError
-from rpganify.memory import keep_freed_memory
-from rpganify.modelfile import Model
-from rpganify.registry import Registry, default_registry
 from rpganify.report.report import Report
-from rpganify.routing.generator import RandomPathGenerator
 
 CACHE = "cache"
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What all models of an analysis share.
-
-    Args:
-        place: the device.
-        registry: knows the names.
-        extractor, classifier: opened.
-        data: as named, not yet fitted to any model.
-        twin: to compare with; on the device.
-    """
-
-    place: torch.device
-    registry: Registry
-    extractor: FeatureExtractor
-    classifier: ClassifierFeatures | None
-    data: ImageData | None
-    twin: Model | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,62 +41,43 @@ class Analyzed:
     refused: tuple[AnalysisError, ...] = ()
 
 
-def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[OpenedModel], Tools]:
-    """The models and tools that the user names, checked before anything is run.
+def analyze_models(
+    opened: Sequence[OpenedModel],
+    tools: Tools,
+    options: AnalysisOptions,
+    analyzers: Sequence[str],
+    output: Path,
+    talk: ProgressTalk,
+) -> list[Analyzed]:
+    """The reports on each model: kept ones, and new ones, which are kept under `output`.
 
+    Args:
+        opened: the models.
+        tools: what they are analyzed with.
+        options: what was typed.
+        analyzers: names; if empty, all that the models and the tools allow.
+        output: folder of the reports.
+        talk: told what is under way.
     Raises:
-        RpganifyError: something named is not there, or does not fit.
+        AnalysisError: no model takes an analyzer that was named, or any at all; or the disk refuses.
     """
-    registry = default_registry()
-    place = choose_device(options.device)
-    if place.type == "cpu":
-        keep_freed_memory()
-    extractor = open_extractor(options.extractor, place, registry)
-    classifier = open_classifier(argument=str(options.classifier), device=place) if options.classifier else None
-    with ProgressTalk() as talk, progress_told(talk.update):
-        data = open_data(options.data, options.data_root, registry) if options.data else None
-    sources = options.sources(models)
-    opened = [open_model(sources[name], trusts_source=options.trusts_source) for name in models]
-    for named in opened:
-        named.model.to(place)
-        for line in named.told:
-            say(line)
-    twin = None
-    if options.twin:
-        paired = open_model(sources[options.twin], trusts_source=options.trusts_source)
-        twin = paired.model.to(place)
-        for line in paired.told:
-            say(f"twin: {line}")
-    return opened, Tools(place, registry, extractor, classifier, data, twin)
-
-
-def make_context(named: OpenedModel, tools: Tools, options: AnalysisOptions, talk: ProgressTalk) -> AnalysisContext:
-    """What the analyzers of one model are given."""
-    model = named.model
-    with progress_told(talk.update):
-        data, done = fit_to(tools.data, model.image_shape) if tools.data else (None, "")
-    if done:
-        say(f"data: {done}")
-    space = model.paths if isinstance(model, RandomPathGenerator) else None
-    typed = {
-        "model": named.name, "data": options.data, "twin": options.twin, "classifier": options.classifier,
-        "extractor": options.extractor,
-    }  # fmt: skip
-    return AnalysisContext(
-        seed=options.seed,
-        num_paths=options.num_paths or NUM_PATHS,
-        num_images=options.num_images or NUM_IMAGES,
-        paths=tuple(tuple(space.parse(text).tolist()) for text in options.paths) if space else (),
-        extractor=tools.extractor,
-        distances=tuple(open_distance(d, model.image_shape[0], tools.place, tools.registry) for d in options.distances),
-        data=data,
-        twin=tools.twin,
-        classifier=tools.classifier,
-        names={name: str(text) for name, text in typed.items() if text},
-        device=tools.place,
-        conditions=read_conditions(list(options.conditions), model.conditions),
-        progress=talk.update,
-    )
+    is_strict = bool(analyzers) and len(opened) == 1
+    done = [
+        analyze_model(
+            one,
+            replace(tools, twin=None) if tools.twin is one.model else tools,
+            options,
+            analyzers,
+            output,
+            talk,
+            is_strict=is_strict,
+        )
+        for one in opened
+    ]
+    refused = [error for one in done for error in one.refused]
+    if refused and analyzers and not any(one.reports for one in done):
+        raise refused[0]
+    return done
 
 
 def analyze_model(
@@ -227,9 +174,3 @@ def _say_plan(
             f"sizes are made for {format_duration(limit_s)}: --paths {wanted.num_paths} --num-images "
             f"{wanted.num_images} takes them in full, --within MINUTES gives it more time"
         )
-
-
-def check_is_usable(output: Path) -> None:
-    """Refuses a place for the reports that is a file, before any work is done."""
-    if output.exists() and not output.is_dir():
-        raise typer.BadParameter(f"{output} is a file; the reports go into a folder.", param_hint="--output")

@@ -87,11 +87,13 @@ def analyze(
     long; what is done is kept in the folder, so that an interrupted analysis goes on and a repeated one is read. --json
     prints the reports as data.
     """
-    from rpganify.cli.analyses import analyze_model, check_is_usable, open_models
+    from rpganify.cli.analyses import analyze_models
+    from rpganify.cli.analysis_tools import check_is_usable, open_models
     from rpganify.cli.console import say, show, show_json
     from rpganify.cli.progress import ProgressTalk
+    from rpganify.cli.report_page import make_page
     from rpganify.cli.sources import SourceOptions
-    from rpganify.report.writing import report_to_json, write_reports
+    from rpganify.report.writing import report_to_json, write_page
 
     check_is_usable(output)
     plain = SourceOptions(
@@ -125,12 +127,12 @@ def analyze(
         trusts_source=trust_source,
         device=device,
     )
-    (named,), tools = open_models([model], options)
+    opened, tools = open_models([model], options)
     with ProgressTalk() as talk:
-        analyzed = analyze_model(named, tools, options, analyzers or (), output, talk, is_strict=bool(analyzers))
+        (analyzed,) = analyze_models(opened, tools, options, analyzers or (), output, talk)
     if not analyzed.reports and analyzed.refused:
         raise analyzed.refused[0]
-    files = write_reports(analyzed.reports, output, title=f"Analysis of {model}")
+    files = write_page(make_page([analyzed], seed), output)
     for report in analyzed.reports:
         for note in report.notes:
             say(f"note ({report.name}): {note}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -38,9 +38,6 @@ from rpganify.cli.options import (
     WeightsOption,
 )
 from rpganify.entries import AnalyzerEntry
-
-if TYPE_CHECKING:
-    pass
 
 
 def report(
@@ -96,10 +93,11 @@ def report(
     network and no other file, report.json with all numbers, and CSV and PNG files. A standard generator among the models
     is the others' twin, unless --twin names one.
     """
-    from rpganify.cli.analyses import check_is_usable, open_models
+    from rpganify.cli.analyses import analyze_models
+    from rpganify.cli.analysis_tools import check_is_usable, open_models, with_twin_among
     from rpganify.cli.console import say, show
     from rpganify.cli.progress import ProgressTalk
-    from rpganify.cli.report_page import make_page, with_twin_among
+    from rpganify.cli.report_page import make_page
     from rpganify.cli.sources import SourceOptions
     from rpganify.report.writing import write_page
 
@@ -139,8 +137,8 @@ def report(
     opened, tools = open_models(named, options)
     tools = with_twin_among(opened, tools)
     with ProgressTalk() as talk:
-        page = make_page(opened, tools, options, analyzer or (), output, talk, title)
-    files = write_page(page, output)
+        analyzed = analyze_models(opened, tools, options, analyzer or (), output, talk)
+    files = write_page(make_page(analyzed, seed, title), output)
     show(str(files[0]))
     size_mb = files[0].stat().st_size / 2**20
     say(f"wrote {files[0]} ({size_mb:.1f} MB, it stands alone) and {len(files) - 1} files beside it")

@@ -1,4 +1,4 @@
-"""From opened models to the page of `rpganify report`: analyses, overview, training."""
+"""From analyzed models to a page: overview, analyses, training."""
 
 from __future__ import annotations
 
@@ -7,75 +7,41 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from rpganify.analysis.overview import Training, describe_model, key_of, with_reports
 from rpganify.analysis.quality_comparison import compare_quality
-from rpganify.cli.analyses import Analyzed, Tools, analyze_model
-from rpganify.cli.analysis_options import AnalysisOptions
+from rpganify.cli.analyses import Analyzed
 from rpganify.cli.console import say
 from rpganify.cli.models import OpenedModel
-from rpganify.cli.progress import ProgressTalk
 from rpganify.errors import AnalysisError
 from rpganify.report.contents import Page
 from rpganify.report.report import Report
 from rpganify.report.subject import Subject
 from rpganify.report.training import training_report
 from rpganify.report.training_log import read_training_log
-from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 from rpganify.training.run import RunDirectory
 
 _DATA = re.compile(r"(?P<name>.+), (?P<number>\d+) images")
 
 
-def with_twin_among(opened: Sequence[OpenedModel], tools: Tools) -> Tools:
-    """The tools, with the one standard generator among the models as the others' twin if none was named."""
-    plain = [one for one in opened if isinstance(one.model, StandardGenerator)]
-    others = [one for one in opened if isinstance(one.model, RandomPathGenerator)]
-    if tools.twin is not None or len(plain) != 1 or not others:
-        return tools
-    (twin,) = plain
-    if any(tuple(one.model.image_shape) != tuple(twin.model.image_shape) for one in others):
-        return tools
-    say(f"{twin.name} is the twin of {', '.join(one.name for one in others)} (--twin names another)")
-    return replace(tools, twin=twin.model)
+def make_page(analyzed: Sequence[Analyzed], seed: int, title: str | None = None) -> Page:
+    """The page on models that have been analyzed.
 
-
-def make_page(
-    opened: Sequence[OpenedModel],
-    tools: Tools,
-    options: AnalysisOptions,
-    analyzers: Sequence[str],
-    output: Path,
-    talk: ProgressTalk,
-    title: str | None = None,
-) -> Page:
-    """The page on these models; analyses that are missing are run and kept under `output`.
-
-    Raises:
-        AnalysisError: no model takes the analyzers that were named.
+    Args:
+        analyzed: at least one.
+        seed: of the analyses, for the colophon.
+        title: the heading; None takes the models' names.
     """
-    names = _unique([one.name for one in opened])
-    subjects: list[Subject] = []
-    refused: list[AnalysisError] = []
-    num_reports = 0
-    for one, name in zip(opened, names, strict=True):
-        own = replace(tools, twin=None) if tools.twin is one.model else tools
-        is_strict = bool(analyzers) and len(names) == 1
-        analyzed = analyze_model(one, own, options, analyzers, output, talk, is_strict=is_strict)
-        refused += analyzed.refused
-        num_reports += len(analyzed.reports)
-        subjects.append(_subject(analyzed, name))
-    if analyzers and not num_reports:  # what the user asked for is nowhere to be had
-        raise refused[0]
+    names = _unique([one.named.name for one in analyzed])
     keys = _unique([key_of(name) for name in names])
-    together = tuple(replace(subject, key=key) for subject, key in zip(subjects, keys, strict=True))
+    subjects = tuple(
+        replace(_subject(one, name), key=key) for one, name, key in zip(analyzed, names, keys, strict=True)
+    )
     kicker = "What the layers of this generator do" if len(names) == 1 else f"{len(names)} generators side by side"
-    comparisons = _comparisons(together)
-    return Page(title or _joined(names), together, kicker, comparisons, _colophon(options.seed))
+    return Page(title or _joined(names), subjects, kicker, _comparisons(subjects), _colophon(seed))
 
 
 def _comparisons(subjects: Sequence[Subject]) -> tuple[Report, ...]:
