@@ -22,8 +22,8 @@ from rpganify.report.report import Report
 # 100 paths, the default, are then 3000 images: about a minute for sngan32 with its 256 channels on 2 cores.
 IMAGES_PER_PATH = 30
 MIN_ROWS = 8
-# The pixels of all paths may be a statistic; as float64, 2**26 of them are 512 MB.
-MAX_EXACT_VALUES = 2**26
+# The pixels of all paths may be a statistic; as float64, 2**24 of them are 128 MB, of which a few copies are made.
+MAX_EXACT_VALUES = 2**24
 NUM_REPEATED = 8
 
 

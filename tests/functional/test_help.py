@@ -121,7 +121,7 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
         ],
         "routed layers": [],
         "replications": ["copy", "fresh", "jitter"],
-        "image distances": ["colour", "pixels", "semantic"],
+        "image distances": ["classifier", "colour", "lpips", "pixels", "semantic", "ssim"],
         "feature extractors": ["classifier", "inception", "pixels"],
         "analyzers": ["diversity", "variations"],
         "callbacks": ["csv"],

@@ -301,3 +301,12 @@ def test_every_case_is_drawn_and_written(num_blocks: tuple[int, ...], factors: t
     assert len(written["per_bucket"]) == len(num_blocks)
     assert np.sum([path.suffix == ".png" for path in tmp_path.iterdir()]) >= len(report.figures)
     assert len(report.figures) == (2 if sum(m > 1 for m in num_blocks) > 1 else 1)
+
+
+def test_large_images_are_sampled_where_all_of_them_would_not_fit_in_memory():
+    class Large(PlantedGenerator):
+        image_shape = (3, 1200, 1200)
+
+    context = AnalysisContext()
+    small, large = (Responsibility().num_images(kind((2, 2, 2, 2)), context) for kind in (PlantedGenerator, Large))
+    assert small == 16 + 16 and large == 3000 + 16
