@@ -50,7 +50,7 @@ class ProgressTalk:
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(_BAR_WIDTH),
-            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[count]} ", markup=False),
             TextColumn("{task.fields[left]}", markup=False),
             console=self._console,
         )
@@ -66,7 +66,15 @@ class ProgressTalk:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, what: str, done: int, total: int | None, details: str | Callable[[], str] = "") -> None:
+    def update(
+        self,
+        what: str,
+        done: int,
+        total: int | None,
+        details: str | Callable[[], str] = "",
+        *,
+        is_urgent: bool = False,
+    ) -> None:
         """Says that `done` of `total` of a part are done.
 
         Args:
@@ -74,6 +82,7 @@ class ProgressTalk:
             done: 0 to `total`; where it is less than before, the part has gone back.
             total: how many there are; None if nobody knows.
             details: numbers worth seeing beside it, in one or several lines; a function is called when they are told.
+            is_urgent: tell it now, even if something was told just before.
         """
         now = self._clock()
         part = self._parts.get(what)
@@ -83,11 +92,11 @@ class ProgressTalk:
         elif done < part.done:
             part.first_done, part.started_s = done, now
         part.done = done
-        is_last = total is not None and done >= total
+        is_urgent = is_urgent or is_new or (total is not None and done >= total)
         if self._console.is_terminal:
-            if is_new or is_last or now >= self._next_drawing_s:
+            if is_urgent or now >= self._next_drawing_s:
                 self._draw(part, what, total, details() if callable(details) else details)
-        elif is_new or is_last or now - part.told_s >= self._pause_s(part, now):
+        elif is_urgent or now - part.told_s >= self._pause_s(part, now):
             part.told_s = now
             lines = (details() if callable(details) else details).splitlines()
             count = f"{what} {done:,}" if total is None else f"{what} {done:,}/{total:,}"

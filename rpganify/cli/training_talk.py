@@ -62,9 +62,9 @@ class TrainingTalk(Callback):
             self._best = None
 
     def on_end(self, result: TrainResult) -> None:
-        """Say the last quality, which was measured after the last step was told of."""
-        if self._quality is not None:
-            self._progress.line(self._quality_text(self._quality))
+        """Tell the last numbers again if the quality was measured after them."""
+        if self._quality is not None and self._quality.step == result.step and self._recent:
+            self._progress.update("step", result.step, result.steps, self._details, is_urgent=True)
 
     def _details(self) -> str:
         lines = [f"{self._losses()}  {self._speed()}", self._shares()]

@@ -73,9 +73,12 @@ def test_the_last_quality_is_told_with_the_numbers_and_the_best_where_it_is_anot
 
 
 def test_the_quality_that_was_measured_after_the_last_step_is_told_at_the_end(talk, capsys):
+    talk.on_step(metrics_of(9))
     talk.on_quality(Quality(9, "distance", 3, True, True))
-    talk.on_end(TrainResult(Path("run"), 9, 9, Path("run"), False, 1.0, None))
-    assert told(capsys) == ["distance: 3 at step 9, the best so far"]
+    talk.on_end(TrainResult(Path("run"), 9, 12, Path("run"), True, 1.0, None))
+    before, after = told(capsys)
+    assert "distance" not in before
+    assert after.startswith("step 9/12  loss D") and after.endswith("distance: 3 at step 9, the best so far")
 
 
 def test_after_a_rollback_numbers_and_time_left_are_those_of_the_steps_that_are_done_again(talk, clock, capsys):

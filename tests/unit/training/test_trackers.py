@@ -131,6 +131,16 @@ def test_steps_that_are_taken_back_leave_the_board(tmp_path: Path) -> None:
     assert Board(tmp_path).steps("loss/generator") == [1, 2]
 
 
+def test_a_training_that_replaces_another_shows_its_own_steps_only(tmp_path: Path) -> None:
+    for last in (5, 2):
+        tracker = open_tracker("tensorboard", {}, every=1)
+        tracker.on_start(TrainStart(tmp_path, 0, 10))
+        for step in range(1, last + 1):
+            tracker.on_step(metrics_of(step))
+        tracker.close()
+    assert Board(tmp_path).steps("loss/generator") == [1, 2]
+
+
 def test_quality_and_alarms_are_on_the_board(tmp_path: Path) -> None:
     tracker = open_tracker("tensorboard", {})
     tracker.on_start(TrainStart(tmp_path, 0, 10))
