@@ -39,10 +39,12 @@ class Speed:
     Args:
         image_s: seconds per image.
         features_s: seconds per image for the extractor; 0 without one.
+        num_features: that the extractor gives; 0 without one.
     """
 
     image_s: float
     features_s: float
+    num_features: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +143,16 @@ def make_schedule(
 
 
 def expected_s(analyzer: Analyzer, model: nn.Module, context: AnalysisContext, speed: Speed) -> float | None:
-    """About how long the analyzer takes, from the number of images it says it makes; None where it does not say."""
-    counting = getattr(analyzer, "num_images", None)
+    """About how long the analyzer takes, from what it says of itself; None where it says nothing."""
+    counting, timing = getattr(analyzer, "num_images", None), getattr(analyzer, "other_s", None)
     if not callable(counting):
         return None
     try:
         num_images = int(counting(model, context))
+        other_s = float(timing(model, context, speed.num_features)) if callable(timing) else 0.0
     except AnalysisError:  # it will refuse this model, and say why
         return None
-    return FIXED_S + num_images * (speed.image_s + speed.features_s)
+    return FIXED_S + num_images * (speed.image_s + speed.features_s) + other_s
 
 
 def measure_speed(model: nn.Module, context: AnalysisContext) -> Speed:
@@ -161,14 +164,14 @@ def measure_speed(model: nn.Module, context: AnalysisContext) -> Speed:
         start = time.perf_counter()
         images = maker(codes)
         image_s = (time.perf_counter() - start) / len(codes)
-        features_s = 0.0
+        features_s, num_features = 0.0, 0
         if context.extractor is not None and is_picture(tuple(images.shape[1:])):
             few = to_float(images[:16])
             context.extractor(few[:2])
             start = time.perf_counter()
-            context.extractor(few)
+            num_features = int(context.extractor(few).shape[1])
             features_s = (time.perf_counter() - start) / len(few)
-    return Speed(image_s, features_s)
+    return Speed(image_s, features_s, num_features)
 
 
 def _smaller(context: AnalysisContext, share: float, adjustable: Collection[str]) -> AnalysisContext:

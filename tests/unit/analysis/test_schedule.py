@@ -105,6 +105,13 @@ def test_the_expected_time_follows_from_the_number_of_images(model: nn.Module):
     context = AnalysisContext(num_paths=3, num_images=7)
     assert expected_s(Counting(per_path=10), model, context, speed) == pytest.approx(FIXED_S + 37 * 0.03)
 
+    class Busy(Counting):
+        def other_s(self, model: nn.Module, context: AnalysisContext, num_features: int) -> float:
+            return 0.5 * context.num_images * num_features
+
+    busy = expected_s(Busy(per_path=10), model, context, Speed(0.01, 0.02, num_features=4))
+    assert busy == pytest.approx(FIXED_S + 37 * 0.03 + 14)
+
     class Silent:
         name = "silent"
 
@@ -133,7 +140,7 @@ def test_speed_is_measured_on_the_models_own_images_and_leaves_no_trace(which: s
     generator.train()
     before = torch.get_rng_state()
     speed = measure_speed(generator, AnalysisContext(extractor=Slow()))
-    assert 0 < speed.image_s < 1 and 0.002 <= speed.features_s < 0.1
+    assert 0 < speed.image_s < 1 and 0.002 <= speed.features_s < 0.1 and speed.num_features == 16
     assert torch.equal(torch.get_rng_state(), before) and generator.training
     assert measure_speed(generator, AnalysisContext()).features_s == 0
 
