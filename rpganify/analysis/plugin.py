@@ -45,6 +45,12 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "rpganify.analysis.noise:Noise",
             needs=("buckets", "pictures", "twin"),
         ),
+        AnalyzerEntry(
+            "inversion",
+            "which path makes an image: read off by a predictor, and found by search",
+            "rpganify.analysis.inversion:InversionAnalyzer",
+            needs=("buckets", "pictures"),
+        ),
     ]
 
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-COMMANDS = ["inspect", "convert", "train", "sample", "explore", "analyze", "report", "export", "bench", "plugins"]
+COMMANDS = ["inspect", "convert", "train", "sample", "explore", "invert", "analyze", "report", "export", "bench", "plugins"]
 
 # Importing torch alone takes over a second; what is quick must not do it.
 PROBE = """
@@ -72,7 +72,7 @@ def test_the_version_is_the_installed_one(shell):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["convret", "x.py"], "No such command 'convret'. Did you mean 'convert'?"),
+        (["inspcet", "x.py"], "No such command 'inspcet'. Did you mean 'inspect'?"),
         (["convert"], "Missing argument 'SOURCE'"),
         (["convert", "x.py", "--blocks", "many"], "'many' is no number of blocks"),
         (["convert", "x.py", "--norm", "none"], "'none' is not one of 'shared', 'per-block'"),
@@ -123,7 +123,7 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
         "replications": ["copy", "fresh", "jitter"],
         "image distances": ["classifier", "colour", "lpips", "pixels", "semantic", "ssim"],
         "feature extractors": ["classifier", "inception", "pixels"],
-        "analyzers": ["diversity", "variations"],
+        "analyzers": ["blocks", "diversity", "inversion", "noise", "quality", "responsibility", "variations"],
         "callbacks": ["csv"],
         "export formats": ["pt2", "safetensors"],
     }
