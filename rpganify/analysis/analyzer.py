@@ -82,7 +82,8 @@ class Analyzer(Protocol):
 
     One that also has `num_images(model, context) -> int`, about how many images it makes, is told of in the time that
     `rpganify analyze` announces, and may be given fewer paths and images to keep within it. Seconds of other work are
-    `other_s(model, context, num_features) -> float`, `num_features` those of the context's extractor, 0 without one.
+    `other_s(model, context, num_features) -> float`, `num_features` those of the context's extractor, 0 without one;
+    and with `uses_extractor = False` the extractor's time is not counted for its images.
     """
 
     @property

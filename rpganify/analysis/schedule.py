@@ -152,7 +152,8 @@ def expected_s(analyzer: Analyzer, model: nn.Module, context: AnalysisContext, s
         other_s = float(timing(model, context, speed.num_features)) if callable(timing) else 0.0
     except AnalysisError:  # it will refuse this model, and say why
         return None
-    return FIXED_S + num_images * (speed.image_s + speed.features_s) + other_s
+    features_s = speed.features_s if getattr(analyzer, "uses_extractor", True) else 0.0
+    return FIXED_S + num_images * (speed.image_s + features_s) + other_s
 
 
 def measure_speed(model: nn.Module, context: AnalysisContext) -> Speed:

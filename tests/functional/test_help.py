@@ -8,7 +8,19 @@ from importlib.metadata import version
 
 import pytest
 
-COMMANDS = ["inspect", "convert", "train", "sample", "explore", "invert", "analyze", "report", "export", "bench", "plugins"]
+COMMANDS = [
+    "inspect",
+    "convert",
+    "train",
+    "sample",
+    "explore",
+    "invert",
+    "analyze",
+    "report",
+    "export",
+    "bench",
+    "plugins",
+]
 
 # Importing torch alone takes over a second; what is quick must not do it.
 PROBE = """
@@ -72,7 +84,7 @@ def test_the_version_is_the_installed_one(shell):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["inspcet", "x.py"], "No such command 'inspcet'. Did you mean 'inspect'?"),
+        (["smaple", "x.rpgan"], "No such command 'smaple'. Did you mean 'sample'?"),
         (["convert"], "Missing argument 'SOURCE'"),
         (["convert", "x.py", "--blocks", "many"], "'many' is no number of blocks"),
         (["convert", "x.py", "--norm", "none"], "'none' is not one of 'shared', 'per-block'"),

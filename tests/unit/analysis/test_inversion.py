@@ -26,6 +26,9 @@ from tests.unit.analysis.test_variations import contains
 QUICK = InversionAnalyzer(InversionConfig(num_samples=8000, num_shown=3, tuning_steps=5))
 
 
+SHAPES = ((3, 16, 16), (3, 64, 64))
+
+
 def rows_of(report, name):
     return list(csv.DictReader(io.StringIO(table_to_csv(report.table(name)))))
 
@@ -134,6 +137,10 @@ def test_the_announced_number_of_images_grows_with_data_and_paths():
         for context in (AnalysisContext(), AnalysisContext(num_paths=1000), AnalysisContext(data=data))
     )
     assert few < more and few < real
+    quick, slow = (
+        QUICK.other_s(SyntheticGenerator((3, 3, 3), image_shape=shape), AnalysisContext(), 0) for shape in SHAPES
+    )
+    assert 0 < quick < slow
 
 
 def test_the_grid_holds_every_image_pixel_for_pixel_in_as_many_bands_as_it_takes():

@@ -112,6 +112,11 @@ def test_the_expected_time_follows_from_the_number_of_images(model: nn.Module):
     busy = expected_s(Busy(per_path=10), model, context, Speed(0.01, 0.02, num_features=4))
     assert busy == pytest.approx(FIXED_S + 37 * 0.03 + 14)
 
+    class Blind(Counting):
+        uses_extractor = False
+
+    assert expected_s(Blind(per_path=10), model, context, speed) == pytest.approx(FIXED_S + 37 * 0.01)
+
     class Silent:
         name = "silent"
 
