@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from rpganify.modelfile import load, save
     from rpganify.registry import architecture
     from rpganify.surgery.extract import extract
+    from rpganify.surgery.grow import grow
 
-__all__ = ["architecture", "extract", "hookimpl", "load", "save", "standard", "wrap"]
+__all__ = ["architecture", "extract", "grow", "hookimpl", "load", "save", "standard", "wrap"]
 
 # Imported when first used: `import rpganify` stays cheap for plugins and for the command line.
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "wrap": "rpganify.conversion.converting",
     "standard": "rpganify.conversion.converting",
     "extract": "rpganify.surgery.extract",
+    "grow": "rpganify.surgery.grow",
     "save": "rpganify.modelfile",
     "load": "rpganify.modelfile",
 }

@@ -20,9 +20,10 @@ from rpganify.cli.inspect import inspect
 from rpganify.cli.invert import invert
 from rpganify.cli.report import report
 from rpganify.cli.sample import sample
+from rpganify.cli.surgery import SURGERY
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, report, export)
+COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, report, *SURGERY, export)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -89,6 +89,21 @@ def parse_sizes(text: str | None, option: str) -> list[int] | None:
     return list(dict.fromkeys(int(part) for part in parts))
 
 
+def parse_counts(text: str, option: str, example: str) -> list[int]:
+    """Whole numbers, one per bucket, parted by commas or spaces: `5,5,0,0`.
+
+    Raises:
+        typer.BadParameter: something that is no whole number.
+    """
+    entries = text.replace(",", " ").split()
+    for entry in entries:
+        if not _is_integer(entry):
+            raise typer.BadParameter(
+                f"{entry!r} is no whole number; give one per bucket: {example}.", param_hint=option
+            )
+    return [int(entry) for entry in entries]
+
+
 def parse_pairs(values: Sequence[str] | None, option: str, example: str) -> dict[str, str]:
     """The `name=value` texts of a repeated option as a mapping; values stay text.
 

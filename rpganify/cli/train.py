@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import typer
@@ -67,6 +68,7 @@ def train(
     sampling: use.SamplingOption = use.Sampling.INDEPENDENT,
     fixed_input: use.FixedInputOption = use.FixedInput.LEARNED,
     sparse_adam: use.SparseAdamOption = False,
+    only_new: use.OnlyNewOption = False,
     precision: use.PrecisionOption = None,
     compile: use.CompileOption = False,
     channels_last: use.ChannelsLastOption = False,
@@ -104,6 +106,7 @@ def train(
         default_discriminator,
     )
     from rpganify.cli.console import say
+    from rpganify.cli.only_new import show_retention
     from rpganify.cli.parsing import parse_literals, parse_pairs
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.sources import SourceOptions
@@ -124,8 +127,10 @@ def train(
     from rpganify.data.progress import progress_told
     from rpganify.memory import keep_freed_memory
     from rpganify.registry import default_registry
+    from rpganify.routing.generator import RandomPathGenerator
     from rpganify.routing.kernels import pinned_kernel
     from rpganify.training.config import TrainConfig
+    from rpganify.training.new_blocks import trainable_rows
     from rpganify.training.trackers import open_tracker
     from rpganify.training.trainer import Trainer
 
@@ -143,6 +148,7 @@ def train(
         schedule=schedule.value,
         warmup=warmup,
         sparse_adam=sparse_adam,
+        only_new=only_new,
         d_steps=d_steps,
         loss=loss,
         loss_options=tuple(sorted(loss_options.items())),
@@ -193,6 +199,8 @@ def train(
     opened = open_for_training(
         source, is_standard=standard, trusts_source=trust_source, resumed_run=output if resume else None
     )
+    if only_new or settings.sampling == "new":
+        trainable_rows(opened.generator)
     run = output or Path("runs") / opened.name
     check_run_is_free(run, is_resumed=resume, is_forced=force)
     with ProgressTalk() as reading, progress_told(reading.update):
@@ -214,6 +222,7 @@ def train(
         registry=registry,
         num_classes=num_classes,
     )
+    before = deepcopy(opened.generator) if only_new else None
     metric = choose_quality(quality, real, quality_images, seed, place, registry) if quality else None
     with pinned_kernel(kernel), ProgressTalk() as progress:
         trainer = Trainer(
@@ -235,6 +244,8 @@ def train(
         if force and not resume and trainer.processes.is_main:
             forget_run(run, Path(model))
         result = trainer.resume() if resume else trainer.run()
+    if isinstance(before, RandomPathGenerator) and trainer.processes.is_main:
+        show_retention(before, result.checkpoint, trusts_source=trust_source)
     show_result(result)
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)

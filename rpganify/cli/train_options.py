@@ -25,6 +25,7 @@ class Sampling(StrEnum):
 
     INDEPENDENT = "independent"
     EQUAL = "equal"
+    NEW = "new"
 
 
 class FixedInput(StrEnum):
@@ -168,7 +169,10 @@ DiversityWeightOption = Annotated[
 ]
 SamplingOption = Annotated[
     Sampling,
-    typer.Option("--sampling", help="Draw a batch's paths independently, or every block of a bucket equally often."),
+    typer.Option(
+        "--sampling",
+        help="Draw a batch's paths independently, every block of a bucket equally often, or through new blocks only.",
+    ),
 ]
 FixedInputOption = Annotated[
     FixedInput,
@@ -181,6 +185,10 @@ FixedInputOption = Annotated[
 SparseAdamOption = Annotated[
     bool,
     typer.Option("--sparse-adam", help="Let a step change only the blocks that it drew; another algorithm than Adam."),
+]
+OnlyNewOption = Annotated[
+    bool,
+    typer.Option("--only-new", help="Of a model that has grown, train the new blocks alone; verifies that all else stays."),
 ]
 PrecisionOption = Annotated[
     Precision | None,

@@ -96,7 +96,7 @@ def fill_blocks(
             for name, bucket in stacked.items():
                 if block >= model.plan.num_blocks[bucket] or name not in source:
                     continue
-                values, fresh = source[name], None if anew is None else _same_tensor(name, source[name], anew)
+                values, fresh = source[name], None if anew is None else same_tensor(name, source[name], anew)
                 # Running statistics and the like are no weights: another value of theirs is no other block.
                 is_asked = fresh is not None or model.blueprint.tensors[name].role == "parameter"
                 if is_asked and (values.is_floating_point() or values.is_complex()):
@@ -107,7 +107,12 @@ def fill_blocks(
         model.Z.copy_(torch.randn(model.Z.shape, generator=draws))
 
 
-def _same_tensor(name: str, values: Tensor, anew: Mapping[str, Tensor]) -> Tensor:
+def same_tensor(name: str, values: Tensor, anew: Mapping[str, Tensor]) -> Tensor:
+    """The tensor of that name of a generator that was built anew.
+
+    Raises:
+        ConversionError: it has none, or one of another shape.
+    """
     if name not in anew or anew[name].shape != values.shape:
         raise ConversionError(
             f"Built anew, the generator has no tensor {name!r} of shape {tuple(values.shape)}; blocks cannot be born "

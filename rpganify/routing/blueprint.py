@@ -116,6 +116,10 @@ class Blueprint:
     plan: Plan | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Blueprint:
+        # Immutable, so copies of a model share it; and a copied graph's notes would speak of the nodes of the first.
+        return self
+
     @property
     def latent(self) -> InputSpec:
         """The input that `Z` replaces."""

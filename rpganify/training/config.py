@@ -13,7 +13,7 @@ from rpganify.training.mechanics import Precision
 from rpganify.training.schedule import Schedule
 
 DiversityForm = Literal["paper", "margin", "none"]
-Sampling = Literal["independent", "equal"]
+Sampling = Literal["independent", "equal", "new"]
 FixedInput = Literal["learned", "fixed", "random"]
 OptionValue = str | int | float | bool
 
@@ -88,6 +88,8 @@ class TrainConfig:
         warmup: generator steps in which the rates rise to their values.
         sparse_adam: whether a step of the generator changes only the blocks that its batch drew (`block_adam.BlockAdam`,
             another algorithm than the paper's Adam); a standard generator has none.
+        only_new: whether only the blocks are trained that a model last grew by (`new_blocks.NewBlocksAdam`). The generator
+            is then in eval mode throughout, so that shared norms use their running statistics and leave them as they are.
         d_steps: discriminator steps before each generator step. The paper has 5 on CIFAR-10 and 1 on its larger
             images; 1 is the default because it is the fastest by the clock.
         loss: name of the adversarial loss, for the record; the trainer is given the loss itself.
@@ -98,8 +100,8 @@ class TrainConfig:
         diversity: form of the block diversity loss; used for converted models only.
         diversity_weight: its factor in the generator's loss; None takes the form's default.
         diversity_margin: distance beyond which the margin form leaves a pair alone.
-        sampling: how a batch's paths are drawn: `independent` of each other, or so that every block of a bucket comes
-            `equal`ly often.
+        sampling: how a batch's paths are drawn: `independent` of each other; so that every block of a bucket comes
+            `equal`ly often; or only through at least one `new` block of a grown model.
         Z: whether the fixed input of a converted model is `learned`, stays `fixed` as it was born, or is drawn at
             `random` for each sample.
         ema: decay of the moving average of the generator's weights, kept beside them, in [0, 1); 0 keeps none.
@@ -135,6 +137,7 @@ class TrainConfig:
     schedule: Schedule = "constant"
     warmup: int = 0
     sparse_adam: bool = False
+    only_new: bool = False
     d_steps: int = 1
     loss: str = "hinge"
     loss_options: tuple[tuple[str, OptionValue], ...] = ()
@@ -182,6 +185,10 @@ class TrainConfig:
         if self.batch_size % self.accumulate:
             raise TrainingError(
                 f"A batch of {self.batch_size} cannot be split into {self.accumulate} equal parts (accumulate)."
+            )
+        if self.only_new and self.sparse_adam:
+            raise TrainingError(
+                "only_new trains the new blocks by Adam, sparse_adam the drawn blocks by another algorithm. Leave one out."
             )
         if self.seed < 0:
             raise TrainingError(f"seed must be 0 or larger, got {self.seed}.")

@@ -16,6 +16,7 @@ from rpganify.training.diversity import HasBuckets
 from rpganify.training.ema import MovingAverage
 from rpganify.training.mechanics import Mechanics, parameters_of
 from rpganify.training.networks import ImageGenerator, laid_out_like, network_tensors
+from rpganify.training.new_blocks import NewBlocksAdam, trainable_rows
 from rpganify.training.randomness import Streams, global_states, restore_global_states
 from rpganify.training.steps import Descent
 
@@ -74,11 +75,13 @@ class TrainingState:
         for name, parameters in (("generator", of_generator), ("discriminator", of_discriminator)):
             if not parameters:
                 raise TrainingError(f"The {name} has no trainable parameter, so there is nothing to train.")
-        optimizer = (
-            _block_adam(generator, of_generator, config)
-            if config.sparse_adam and generator.codes == "paths"
-            else adam(of_generator, config.generator_lr, config.betas)
-        )
+        optimizer: torch.optim.Optimizer
+        if config.only_new:
+            optimizer = _new_blocks_adam(generator, of_generator, config)
+        elif config.sparse_adam and generator.codes == "paths":
+            optimizer = _block_adam(generator, of_generator, config)
+        else:
+            optimizer = adam(of_generator, config.generator_lr, config.betas)
         return cls(
             generator,
             discriminator,
@@ -196,6 +199,17 @@ def _block_adam(generator: ImageGenerator, parameters: list[nn.Parameter], confi
     }
     buckets = [bucket_of.get(id(parameter)) for parameter in parameters]
     return BlockAdam(parameters, buckets, config.generator_lr, config.betas, _is_fusable(parameters))
+
+
+def _new_blocks_adam(generator: ImageGenerator, parameters: list[nn.Parameter], config: TrainConfig) -> NewBlocksAdam:
+    rows, trained = trainable_rows(generator), {id(parameter) for parameter in parameters}
+    named = {name: p for name, p in generator.named_parameters() if name in rows and id(p) in trained}
+    if not named:
+        raise TrainingError(
+            "The new blocks of this generator have no trainable parameter, so there is nothing to train."
+        )
+    chosen = list(named.values())
+    return NewBlocksAdam(chosen, [rows[name] for name in named], config.generator_lr, config.betas, _is_fusable(chosen))
 
 
 def _is_fusable(parameters: list[nn.Parameter]) -> bool:

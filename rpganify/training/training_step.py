@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.data.images import ImageData
+from rpganify.surgery.new_paths import sample_new_paths
 from rpganify.training.augment import Augmentation
 from rpganify.training.block_adam import BlockAdam
 from rpganify.training.callbacks import StepMetrics
@@ -232,6 +233,8 @@ class TrainingStep:
         if self._config.sampling == "equal" and generator.codes == "paths":
             draw: Callable[..., Tensor] = cast(Any, generator).paths.sample_equally
             return draw(self._count, generator=chance)
+        if self._config.sampling == "new":
+            return sample_new_paths(cast(Any, generator), self._count, chance)
         return generator.draw(self._count, chance)
 
     def _diversity(self, state: TrainingState) -> Diversity | None:

@@ -95,7 +95,7 @@ def test_two_processes_show_twice_as_many_images_a_step():
         ({"batch_size": 10, "accumulate": 3}, "A batch of 10 cannot be split into 3 equal parts"),
         ({"ema": 1.0}, r"ema is a decay in \[0, 1\).*got 1.0"),
         ({"precision": "fp8"}, "precision is one of fp32, bf16, fp16; got 'fp8'"),
-        ({"sampling": "uniform"}, "sampling is one of independent, equal; got 'uniform'"),
+        ({"sampling": "uniform"}, "sampling is one of independent, equal, new; got 'uniform'"),
         ({"max_rollbacks": -1}, "max_rollbacks must be a finite number, 0 or larger; got -1"),
     ],
 )

@@ -1,0 +1,7 @@
+"""The commands that make a new model of a trained one; imports no torch."""
+
+from __future__ import annotations
+
+from rpganify.cli.grow import grow
+
+SURGERY = (grow,)
