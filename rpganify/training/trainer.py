@@ -199,6 +199,8 @@ class Trainer:
             remove_leftovers(self.run_directory.checkpoints)
         with ExitStack() as stack:
             stack.enter_context(training_mode(self.generator, self.discriminator))
+            if self.config.only_new:  # norms that old paths share use their statistics, and do not gather new ones
+                self.generator.train(False)
             stack.enter_context(closing(self._step))
             stop = stack.enter_context(FinishOnInterrupt())
             audience = stack.enter_context(closing(Audience(self._callbacks(state))))
