@@ -76,7 +76,9 @@ def explore(
         with evaluating(opened, seed):
             fields = make_fields(opened.conditions, conditions, lambda given: _one_image(opened, given))
         painter = Painter(opened.to(place), conditions, seed)
-        naming = Naming(str(model), ("--trust-source",) if trust_source else ())
+        options = [name for name, is_given in (("--raw", raw), ("--trust-source", trust_source)) if is_given]
+        told = "; ".join(line.removeprefix(f"{model}: ") for line in found.told)
+        naming = Naming(str(model), tuple(options), told)
         page = address(opened_socket)
         with ThreadPoolExecutor(1, thread_name_prefix="painter") as executor:
             server = make_server(build_app(painter, fields, naming, executor))

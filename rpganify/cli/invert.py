@@ -8,7 +8,15 @@ from typing import Annotated, cast
 import typer
 
 from rpganify.cli.completion import names_of
-from rpganify.cli.options import ConditionOption, DeviceOption, JsonOption, ModelArgument, SeedOption, TrustSourceOption
+from rpganify.cli.options import (
+    ConditionOption,
+    DeviceOption,
+    JsonOption,
+    ModelArgument,
+    RawOption,
+    SeedOption,
+    TrustSourceOption,
+)
 from rpganify.entries import DistanceEntry
 
 DEFAULT_SAMPLES = 10_000
@@ -70,6 +78,7 @@ def invert(
     condition: ConditionOption = None,
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
+    raw: RawOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -105,15 +114,18 @@ def invert(
         write_latents,
         write_picture,
     )
+    from rpganify.cli.models import open_on_disk
     from rpganify.cli.progress import ProgressTalk
     from rpganify.memory import keep_freed_memory
-    from rpganify.modelfile import load_model
     from rpganify.routing.generator import RandomPathGenerator
 
     place = choose_device(device)
     if place.type == "cpu":
         keep_freed_memory()
-    opened = load_model(model, trust_source=trust_source)
+    named = open_on_disk(model, trusts_source=trust_source, is_raw=raw)
+    for line in named.told:
+        say(line)
+    opened = named.model
     rp = require_paths(opened, "invert")
     wanted = read_images(images, rp.image_shape)
     opened.to(place)
@@ -151,4 +163,4 @@ def invert(
     for file in (output, latents):
         if file is not None:
             say(f"wrote {file}")
-    say(f"next: rpganify sample {model} --path {paths[0]} -o image.png")
+    say(f"next: rpganify sample {model} --path {paths[0]}{' --raw' if raw else ''} -o image.png")

@@ -19,10 +19,12 @@ class Naming:
     Args:
         model: as typed.
         options: of the command line that a reproducing command needs as well, such as `--trust-source`.
+        told: what was opened under that name, such as a run's newest weights; empty if there is nothing to say.
     """
 
     model: str
     options: tuple[str, ...] = ()
+    told: str = ""
 
 
 def describe(painter: Painter, fields: Sequence[Field], naming: Naming) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def describe(painter: Painter, fields: Sequence[Field], naming: Naming) -> dict[
     seeded = ("--seed", str(painter.seed)) if painter.seed else ()
     return {
         "model": naming.model,
+        "told": naming.told,
         "generator": model.blueprint.name,
         "buckets": [
             {

@@ -93,7 +93,14 @@ def test_a_click_on_a_block_changes_the_image_to_what_its_thumbnail_showed(visit
     assert after == promised != before
     assert visit.path() == "1-2-7"
     assert visit.block(3, 7).get_attribute("aria-checked") == "true"
-    assert visit.page.locator("#command").inner_text() == "rpganify sample m.rpgan --path 1-2-7 -o 1-2-7.png"
+    assert visit.page.locator("#command").inner_text() == "rpganify sample m.rpgan --raw --path 1-2-7 -o 1-2-7.png"
+
+
+def test_the_head_says_which_model_it_is(visit):
+    assert visit.page.locator("h1").inner_text() == "m.rpgan"
+    facts = visit.page.locator("#facts").inner_text()
+    assert facts == "Pictures: 3 buckets of 4, 3, 12 blocks, 144 paths, 3×6×4; the weights of step 7"
+    assert "moves" in visit.page.locator(".bucket").nth(0).inner_text()
 
 
 def test_drawing_keeps_locked_buckets_and_changes_others(visit):
@@ -183,14 +190,14 @@ def test_the_command_is_copied(browser, site):
         visit.page.locator("#copy").click()
         visit.page.get_by_role("button", name="Copied").wait_for()
         copied = visit.page.evaluate("() => navigator.clipboard.readText()")
-        assert copied == "rpganify sample m.rpgan --path 0-1-2 -o 0-1-2.png"
+        assert copied == "rpganify sample m.rpgan --raw --path 0-1-2 -o 0-1-2.png"
 
 
 def test_a_name_that_a_shell_would_part_is_quoted(browser):
     with served(rpganify.wrap(Pictures(), buckets=BUCKETS, blocks=2), name="my runs/it's") as site:
         for visit in visiting(browser, site, "#path=0-1-1"):
             shown = visit.page.locator("#command").inner_text()
-    assert shlex.split(shown) == ["rpganify", "sample", "my runs/it's", "--path", "0-1-1", "-o", "0-1-1.png"]
+    assert shlex.split(shown) == ["rpganify", "sample", "my runs/it's", "--raw", "--path", "0-1-1", "-o", "0-1-1.png"]
 
 
 def test_a_label_is_asked_for_and_changes_the_image(browser):

@@ -49,7 +49,8 @@ export class Controls {
     document.title = `${model.model} · rpganify explorer`;
     const counts = model.buckets.map((bucket) => bucket.numBlocks);
     const blocks = new Set(counts).size === 1 ? `${counts.length} buckets of ${counts[0]} blocks` : `${counts.length} buckets of ${counts.join(", ")} blocks`;
-    find("facts").textContent = `${model.generator}: ${blocks}, ${BigInt(model.cardinality).toLocaleString("en")} paths, ${model.imageShape.join("×")}`;
+    const facts = `${model.generator}: ${blocks}, ${BigInt(model.cardinality).toLocaleString("en")} paths, ${model.imageShape.join("×")}`;
+    find("facts").textContent = model.told ? `${facts}; ${model.told}` : facts;
   }
 
   #buildConditions() {

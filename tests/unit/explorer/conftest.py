@@ -98,7 +98,8 @@ def served(model: RandomPathGenerator, fields: tuple[Field, ...] = (), name: str
     """The explorer of a model, on a socket of 127.0.0.1."""
     painter = Painter(model, {field.name: field.initial for field in fields})
     with open_socket(0) as opened, ThreadPoolExecutor(1) as executor:
-        server = make_server(build_app(painter, fields, Naming(name), executor))
+        naming = Naming(name, ("--raw",), "the weights of step 7")
+        server = make_server(build_app(painter, fields, naming, executor))
         thread = threading.Thread(target=lambda: server.run(sockets=[opened]))
         url = address(opened)
         thread.start()

@@ -32,7 +32,8 @@ def test_the_model_is_described(site, pictures):
     ]
     assert told["cardinality"] == "280"
     assert told["image"] == told["tile"] == {"height": 6, "width": 4}
-    assert told["command"] == ["rpganify", "sample", "m.rpgan"]
+    assert told["command"] == ["rpganify", "sample", "m.rpgan", "--raw"]
+    assert told["told"] == "the weights of step 7"
     assert told["generator"] == "Pictures" and told["imageShape"] == [3, 6, 4]
     assert pictures.paths.check(torch.tensor([told["start"]])).tolist() == [told["start"]]
 
