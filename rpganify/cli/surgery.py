@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rpganify.cli.extract import extract
 from rpganify.cli.grow import grow
 
-SURGERY = (grow,)
+SURGERY = (grow, extract)
