@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import inspect
 import json
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rpganify.analysis.analyzer import AnalysisContext, Analyzer
+from rpganify.analysis.code_version import code_version
 from rpganify.analysis.provenance import model_sha256
 from rpganify.data.images import ImageData
 
@@ -39,30 +36,8 @@ def model_fingerprint(model: nn.Module) -> str:
 
 
 def analyzer_version(analyzer: Analyzer) -> str:
-    """Version of the analyzer's package and a hash of the Python files beside its own, so that new code counts as new."""
-    module = type(analyzer).__module__
-    package = module.partition(".")[0]
-    try:
-        released = version(package)
-    except PackageNotFoundError:
-        released = "unreleased"
-    try:
-        source = inspect.getsourcefile(type(analyzer))
-    except (TypeError, OSError):
-        source = None
-    return f"{module} {released} {_folder_sha256(source) if source else 'without source'}"
-
-
-@functools.cache
-def _folder_sha256(source: str) -> str:
-    """Over the file, and where it is part of a package over all Python files of its folder."""
-    file = Path(source)
-    files = sorted(file.parent.glob("*.py")) if (file.parent / "__init__.py").is_file() else [file]
-    digest = hashlib.sha256()
-    for one in files:
-        digest.update(f"\n{one.name}\n".encode())
-        digest.update(one.read_bytes() if one.is_file() else b"")
-    return digest.hexdigest()[:16]
+    """The code that the analyzer stands on, so that new code counts as new."""
+    return code_version(type(analyzer).__module__)
 
 
 def context_fingerprint(context: AnalysisContext) -> dict[str, Any]:
@@ -105,8 +80,8 @@ def _data_told(data: ImageData) -> list[Any]:
 
 
 def _tool_told(tool: Any) -> dict[str, Any]:
-    """An extractor, a classifier or a distance: its type and what it says of itself, weight file's hash included."""
-    told: dict[str, Any] = {"type": f"{type(tool).__module__}.{type(tool).__qualname__}"}
+    """An extractor, a classifier or a distance: its code and what it says of itself, weight file's hash included."""
+    told: dict[str, Any] = {"type": type(tool).__qualname__, "code": code_version(type(tool).__module__)}
     for name in ("name", "key", "title", "parts"):
         if isinstance(getattr(tool, name, None), str | tuple):
             told[name] = getattr(tool, name)
