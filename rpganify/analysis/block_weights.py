@@ -40,7 +40,7 @@ def compare_weights(model: nn.Module, bucket: int) -> BucketWeights | None:
     sizes: Tensor | float = 0.0
     count = 0
     for parameter in telling(bucket).values():
-        weights = parameter.detach().flatten(1).cpu()
+        weights = parameter.detach().reshape(len(parameter), -1).cpu()  # also (num_blocks,), a number per block
         std = float(weights.double().std(correction=0))
         if std == 0:  # a bias that is still 0 in all blocks tells none from another
             continue

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rpganify.analysis.analyzer import AnalysisContext, PathModel
 from rpganify.analysis.quality_samples import SampledModel, conditions_for, generated_batches, require_samples
 from rpganify.errors import AnalysisError
-from rpganify.plan import Plan
+from rpganify.plan import FIXED_INPUT, Plan
 from rpganify.routing.blueprint import Blueprint
 
 
@@ -73,6 +73,11 @@ def noisy_buckets(plan: Plan, twin: nn.Module) -> tuple[NoisyBucket, ...]:
     for number, bucket in enumerate(plan.buckets, start=1):
         tensors = [name for layer in bucket.layers for name in of_layer.get(layer, [])]
         missing = [layer for layer in bucket.layers if layer not in of_layer]
+        if not tensors and bucket.layers == (FIXED_INPUT,):
+            raise AnalysisError(
+                f"Bucket {number} ({bucket.name}) holds {bucket.num_blocks} fixed inputs, in the place of which the twin draws "
+                "its latent: there is no weight of the twin to lay noise on. Take a model with one Z."
+            )
         if not tensors:
             raise AnalysisError(
                 f"The twin has none of the layers of bucket {number} ({bucket.name}): {', '.join(bucket.layers)}. Its own "

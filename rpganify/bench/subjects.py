@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from rpganify.conversion.building import actual_blueprint, build_standard_generator
 from rpganify.conversion.replication import tensors_by_name
+from rpganify.plan import FIXED_INPUT
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
 BACKWARD = " + backward"
@@ -107,12 +108,14 @@ class SampleLoop(nn.Module):
         self._bucket_of: dict[str, int] = {}
         for bucket in range(routed.plan.num_buckets):
             self._bucket_of |= dict.fromkeys(routed.bucket_parameters(bucket), bucket)
-        self._shared = {n: p for n, p in routed.named_parameters() if n not in self._bucket_of and n != "Z"}
+        self._bucket_of.pop(FIXED_INPUT, None)
+        self._shared = {n: p for n, p in routed.named_parameters() if n not in self._bucket_of and n != FIXED_INPUT}
         self._blocks = {
             name: [nn.Parameter(row.detach().clone()) for row in parameter]
             for name, parameter in routed.named_parameters()
             if name in self._bucket_of
         }
+        self._bucket_of_Z = routed.plan.bucket_of(FIXED_INPUT)
         self._fixed = nn.Parameter(routed.Z.detach().clone())
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
@@ -130,9 +133,9 @@ class SampleLoop(nn.Module):
                 name: blocks[path[self._bucket_of[name]]] for name, blocks in self._blocks.items()
             }
             own = {name: value[index : index + 1] for name, value in conditions.items()}
-            images.append(
-                functional_call(_Images(self._plain[0]), _prefixed(tensors | self._shared), (self._fixed, own))
-            )
+            row = 0 if self._bucket_of_Z is None else path[self._bucket_of_Z]
+            given = (self._fixed[row : row + 1], own)
+            images.append(functional_call(_Images(self._plain[0]), _prefixed(tensors | self._shared), given))
         return torch.cat(images)
 
 

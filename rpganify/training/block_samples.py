@@ -48,8 +48,10 @@ def sample_bucket(parameters: Sequence[nn.Parameter], max_values: int | None = _
         # With a common factor only some of the rows, columns or places in a kernel would come in.
         while step > 1 and math.gcd(step, size) > 1:
             step += 1
-        gradient = None if parameter.grad is None else parameter.grad.detach().flatten(1)[:, ::step].float()
-        weights = parameter.detach().flatten(1)[:, ::step].float()
+        # By reshape: a single number per block, (num_blocks,), has no second axis to flatten from.
+        rows = (len(parameter), -1)
+        gradient = None if parameter.grad is None else parameter.grad.detach().reshape(rows)[:, ::step].float()
+        weights = parameter.detach().reshape(rows)[:, ::step].float()
         samples.append(BlockSample(weights, gradient, size, parameter.dim() > 2))
     return samples
 

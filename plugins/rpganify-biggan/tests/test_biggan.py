@@ -195,17 +195,19 @@ def test_it_is_converted_trained_saved_opened_sampled_and_analyzed(
     assert rpganify.load(tmp_path / "run").paths.bucket_names == tuple(BUCKETS)
 
 
-def test_with_classes_it_is_sampled_and_analyzed_for_a_label_and_its_training_says_what_is_missing(
+def test_with_classes_it_is_trained_sampled_and_analyzed_for_a_label(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     small = [text for name, value in SMALL.items() for text in ("--arg", f"{name}={value}")]
+    training = ["--steps", "2", "--batch-size", "4", "--discriminator-arg", "channels=16"]
     for command in (
         ["convert", "biggan-32", "--blocks", "2", *small, "--arg", "num_classes=3", "-o", "model.rpgan"],
-        ["sample", "model.rpgan", "-n", "4", "--condition", "labels=1", "-o", "one.png"],
-        ["analyze", "model.rpgan", "diversity", "--paths", "2", "--condition", "labels=1", "-o", "report"],
+        ["train", "model.rpgan", "--data", "digits[0-2]", *training, "-o", "run"],
+        ["sample", "run", "-n", "4", "--condition", "labels=1", "-o", "one.png"],
+        ["analyze", "run", "diversity", "--paths", "2", "--condition", "labels=1", "-o", "report"],
     ):
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 0, result.output
-    result = CliRunner().invoke(app, ["train", "model.rpgan", "--data", "digits", "--steps", "2", "-o", "run"])
-    assert result.exit_code == 1 and "needs more than its codes: labels" in result.output
+    result = CliRunner().invoke(app, ["train", "model.rpgan", "--data", "digits", *training, "-o", "all"])
+    assert result.exit_code == 1 and "labels up to 9, but the generator's 'labels' takes those up to 2" in result.output

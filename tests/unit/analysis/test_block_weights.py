@@ -38,6 +38,17 @@ def test_independent_random_weights_are_root_two_apart_in_as_many_chunks_as_it_t
     assert found.sizes.tolist() == pytest.approx([1, 1, 1], rel=0.01)
 
 
+def test_a_parameter_of_one_number_per_block_counts_as_one_value():
+    class Gain(nn.Module):
+        def bucket_parameters(self, bucket: int) -> dict[str, nn.Parameter]:
+            return {"gain": nn.Parameter(torch.tensor([1.0, 2.0, 4.0]))}
+
+    found = compare_weights(Gain(), 0)
+    assert found is not None
+    std = torch.tensor([1.0, 2.0, 4.0]).std(correction=0).item()
+    assert found.distances[0].tolist() == pytest.approx([0, 1 / std, 3 / std])
+
+
 def test_a_copied_block_is_at_distance_0_in_weights_and_in_images():
     model = small_model()
     with torch.no_grad():

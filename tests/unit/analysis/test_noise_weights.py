@@ -91,6 +91,12 @@ def test_the_twins_parameters_are_grouped_as_the_models_buckets():
     assert bucket.tensors == ("first.weight", "first.bias", "norm.weight", "norm.bias")
 
 
+def test_several_z_have_no_weight_in_the_twin_to_lay_noise_on():
+    rp = rpganify.wrap(TwoLayers(), buckets=["first", "second"], blocks=3, num_Z=4)
+    with pytest.raises(AnalysisError, match=r"Bucket 1 \(Z\) holds 4 fixed inputs.*Take a model with one Z"):
+        noisy_buckets(rp.plan, rpganify.standard(TwoLayers()))
+
+
 def test_a_foreign_generator_without_a_buckets_layers_is_refused_and_a_missing_layer_told():
     class Foreign(nn.Module):
         def __init__(self) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rpganify.bench.subjects import SampleLoop, Subjects, plain_twin
+from rpganify.conversion.converting import wrap
 from tests.unit.bench.generators import CPU, Labelled, Small, converted, with_norm_of_one_value
 
 
@@ -34,6 +35,19 @@ def test_the_loop_makes_the_routed_generators_images_and_gradients(build):
 
 def _gradient(parameter):
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+
+
+def test_the_loop_goes_out_from_the_z_that_a_path_chooses():
+    torch.manual_seed(0)
+    routed = wrap(Small(), buckets=["first", "conv", "last"], blocks=(3, 1, 4), num_Z=3, init="jitter").double()
+    loop, paths = SampleLoop(plain_twin(routed), routed), routed.paths.sample(6)
+    images, expected = loop(paths, {}), routed.images(paths)
+    torch.testing.assert_close(images, expected, rtol=1e-12, atol=1e-12)
+    weights = torch.randn(images.shape, dtype=torch.float64)
+    (expected * weights).sum().backward()
+    (images * weights).sum().backward()
+    torch.testing.assert_close(loop._fixed.grad, routed.Z.grad, rtol=1e-10, atol=1e-12)
+    assert len(paths[:, 0].unique()) > 1
 
 
 def test_the_loop_has_each_block_as_a_tensor_of_its_own():

@@ -50,6 +50,14 @@ def trained(run, generator, loss, *, discriminator=None, data=None, **config):
     return [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []
 
 
+def test_a_parameter_of_one_number_per_block_is_sampled_as_one_value():
+    gain = torch.nn.Parameter(torch.tensor([0.0, 0.5, 2.0]))
+    gain.grad = torch.tensor([1.0, 2.0, 3.0])
+    (sample,) = sample_bucket([gain])
+    assert (sample.size, sample.is_matrix) == (1, False)
+    assert sample.weights.tolist() == [[0.0], [0.5], [2.0]] and sample.gradient.tolist() == [[1.0], [2.0], [3.0]]
+
+
 @pytest.mark.parametrize("loss", [Hinge(), NonSaturating(), WassersteinGP()])
 @pytest.mark.parametrize("build", [TinyPaths, TinyLatent])
 def test_a_healthy_training_raises_no_alarm(tmp_path, build, loss):
