@@ -78,8 +78,8 @@ class GridWriter(Callback):
             self._write(metrics.step)
 
     def on_end(self, result: TrainResult) -> None:
-        """Write the last pictures."""
-        if result.metrics is not None and result.step % self._every:
+        """Write the last pictures; a training that was killed behind its last checkpoint has none yet."""
+        if result.step % self._every:
             self._write(result.step)
 
     def _write(self, step: int) -> None:
@@ -307,3 +307,5 @@ class _aside:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             os.replace(self._aside, self._target)
+        else:
+            self._aside.unlink(missing_ok=True)
