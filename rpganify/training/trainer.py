@@ -127,6 +127,7 @@ class Trainer:
             every=self.config.watch_every,
             batch_size=self.config.batch_size * self.processes.count,
             diversity_weight=(self.config.diversity_weight or 0.0) if self.config.diversity == "paper" else 0.0,
+            draws_all=self.config.sampling in ("independent", "equal"),
         )
 
     def run(self) -> TrainResult:

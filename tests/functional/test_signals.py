@@ -84,9 +84,8 @@ def test_signals_are_trained_drawn_and_written_as_sound(waves):
     told = waves.succeeds("train", "waves.rpgan", "--data", "tones", "--steps", "2", "--batch-size", "4", "-o", "run")
     assert "discriminator: mlp" in told.stderr
     samples = waves.directory / "run" / "samples"
-    assert {path.name for path in samples.iterdir()} == {
-        f"step-{step:06d}.{suffix}" for step in (0, 2) for suffix in ("png", "wav")
-    }
+    kinds = ("step-{:06d}.png", "step-{:06d}.wav", "variations-{:06d}.png")
+    assert {path.name for path in samples.iterdir()} == {kind.format(step) for step in (0, 2) for kind in kinds}
     assert wavfile.read(samples / "step-000002.wav")[0] == 11025
 
     drawn = waves.succeeds("sample", "run", "-n", "4", "-o", "grid.png")
