@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from rpganify.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from rpganify.analysis.pruning import prune
     from rpganify.conversion.converting import standard, wrap
     from rpganify.modelfile import load, save
     from rpganify.registry import architecture
     from rpganify.surgery.extract import extract
     from rpganify.surgery.grow import grow
 
-__all__ = ["architecture", "extract", "grow", "hookimpl", "load", "save", "standard", "wrap"]
+__all__ = ["architecture", "extract", "grow", "hookimpl", "load", "prune", "save", "standard", "wrap"]
 
 # Imported when first used: `import rpganify` stays cheap for plugins and for the command line.
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "standard": "rpganify.conversion.converting",
     "extract": "rpganify.surgery.extract",
     "grow": "rpganify.surgery.grow",
+    "prune": "rpganify.analysis.pruning",
     "save": "rpganify.modelfile",
     "load": "rpganify.modelfile",
 }

@@ -104,6 +104,26 @@ def parse_counts(text: str, option: str, example: str) -> list[int]:
     return [int(entry) for entry in entries]
 
 
+def parse_drops(values: Sequence[str] | None, bucket_names: Sequence[str]) -> dict[int, list[int]] | None:
+    """Which blocks go: `2=0,3-5` names blocks 0, 3, 4 and 5 of the second bucket; None without a wish.
+
+    Raises:
+        typer.BadParameter: it is not written so.
+        PathError: there is no such bucket.
+    """
+    drops: dict[int, list[int]] = {}
+    for value in values or ():
+        name, equals, text = value.rpartition("=")
+        parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
+        if not equals or not all(parts):
+            raise typer.BadParameter(f"{value!r} is not BUCKET=BLOCKS, such as 2=0,3-5 or l1=7.", param_hint="--drop")
+        blocks = drops.setdefault(find_bucket(bucket_names, name), [])
+        for part in parts:
+            if part is not None:
+                blocks += range(int(part[1]), int(part[2] or part[1]) + 1)
+    return drops or None
+
+
 def parse_pairs(values: Sequence[str] | None, option: str, example: str) -> dict[str, str]:
     """The `name=value` texts of a repeated option as a mapping; values stay text.
 

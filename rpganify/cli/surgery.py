@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from rpganify.cli.extract import extract
 from rpganify.cli.grow import grow
+from rpganify.cli.prune import prune
 
-SURGERY = (grow, extract)
+SURGERY = (grow, prune, extract)
