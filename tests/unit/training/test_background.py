@@ -24,6 +24,7 @@ from tests.unit.training.test_trainer import (
     Recorder,
     assert_equal_files,
     assert_equal_weights,
+    checkpoints_in,
     timeless,
     trainer_at,
 )
@@ -40,10 +41,6 @@ class At(Callback):
     def on_step(self, metrics):
         if metrics.step == self._step:
             self._action()
-
-
-def checkpoints_in(run):
-    return [path.name for path in list_checkpoints(run / "checkpoints")]
 
 
 @pytest.mark.parametrize("build", [TinyPaths, TinyLatent])
@@ -168,9 +165,7 @@ def test_a_loss_that_is_no_longer_finite_waits_for_the_checkpoint_before_it(tmp_
 
     recorder = Recorder()
     explode = At(7, lambda: setattr(Exploding, "is_on", True))
-    with pytest.raises(
-        TrainingError, match=r"^Step 6: The generator loss became nan\. .*gone back 5 times"
-    ):
+    with pytest.raises(TrainingError, match=r"^Step 6: The generator loss became nan\. .*gone back 5 times"):
         trainer_at(tmp_path, loss=Exploding(), callbacks=[recorder, explode]).run()
     assert recorder.seen[-2:] == [("step", 7), ("checkpoint", 5)]
     assert find_damage(tmp_path / "checkpoints" / "step-000005") is None

@@ -54,6 +54,10 @@ def assert_equal_files(first, second):
     assert numbers[0] == numbers[1]
 
 
+def checkpoints_in(run):
+    return [path.name for path in list_checkpoints(run / "checkpoints")]
+
+
 def timeless(run):
     """Metrics without the clock's."""
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
