@@ -56,6 +56,7 @@ def describe_model(
     context: AnalysisContext,
     name: str,
     training: Training | None = None,
+    weights: str = "",
 ) -> Subject:
     """The model as the subject of a page, with one report, `plan`.
 
@@ -64,6 +65,7 @@ def describe_model(
         context: its seed draws samples and path; the path is that of the analyzer `variations`.
         name: of the model.
         training: if it was trained in a run.
+        weights: which weights these are, in words, if there was a choice.
     """
     with evaluating(model, context.seed):
         maker = ImageMaker(cast(PathModel, model), context)
@@ -71,7 +73,7 @@ def describe_model(
         samples = _tiles(maker.values(model.draw(NUM_SAMPLES, chance)))
         subject = Subject(name, key_of(name), samples=samples)
         if isinstance(model, StandardGenerator):
-            facts = (("Kind", "standard generator"), *_common_facts(model, training))
+            facts = (("Kind", "standard generator"), *_common_facts(model, training, weights))
             lead = _standard_lead(model, name, training)
             return replace(subject, lead=lead, facts=facts, reports=(_layers_report(model),))
         base, cards = _cards(model, maker, context)
@@ -80,7 +82,7 @@ def describe_model(
         ("Buckets × blocks", _blocks(model.paths.num_blocks)),
         ("Paths", format_cell(model.paths.cardinality)),
         *((("Coverage", f"{format_cell(coverage)} per image"),) if coverage is not None else ()),
-        *_common_facts(model, training),
+        *_common_facts(model, training, weights),
     )
     lead = _path_lead(model, name, training)
     return replace(subject, lead=lead, facts=facts, base=base, cards=cards, reports=(_plan_report(model, coverage),))
@@ -178,7 +180,7 @@ def _blocks(num_blocks: Sequence[int]) -> str:
 
 
 def _common_facts(
-    model: RandomPathGenerator | StandardGenerator, training: Training | None
+    model: RandomPathGenerator | StandardGenerator, training: Training | None, weights: str
 ) -> tuple[tuple[str, str], ...]:
     shape = tuple(model.image_shape)
     colours = {1: "grey", 3: "colour"}
@@ -186,7 +188,8 @@ def _common_facts(
     if len(shape) == 3 and shape[0] in colours:
         image = f"{shape[2]}×{shape[1]}, {colours[shape[0]]}"
     facts = [("Image", image), ("Parameters", format_cell(sum(p.numel() for p in model.parameters())))]
-    return (*facts, *((("Steps", format_cell(training.step)),) if training else ()))
+    facts += [("Weights", weights)] if weights else [("Steps", format_cell(training.step))] if training else []
+    return tuple(facts)
 
 
 def _plan_report(model: RandomPathGenerator, coverage: float | None) -> Report:

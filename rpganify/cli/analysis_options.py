@@ -112,6 +112,7 @@ class AnalysisOptions:
         seed: of everything random.
         trusts_source: whether a model on disk may import functions of its own source.
         device: as typed.
+        is_raw: whether a run's weights are taken as they are, and not their moving average.
     """
 
     plain: SourceOptions
@@ -130,6 +131,7 @@ class AnalysisOptions:
     seed: int = 0
     trusts_source: bool = False
     device: str = "auto"
+    is_raw: bool = False
 
     def sources(self, models: Sequence[str]) -> dict[str, SourceOptions]:
         """Each model's and the twin's name with the options that belong to it: those of a SOURCE go to the one there is.

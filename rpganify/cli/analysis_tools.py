@@ -63,14 +63,14 @@ def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[O
     with ProgressTalk() as talk, progress_told(talk.update):
         data = open_data(options.data, options.data_root, registry) if options.data else None
     sources = options.sources(models)
-    opened = [open_model(sources[name], trusts_source=options.trusts_source) for name in models]
+    opened = [open_model(sources[name], trusts_source=options.trusts_source, is_raw=options.is_raw) for name in models]
     for named in opened:
         named.model.to(place)
         for line in named.told:
             say(line)
     twin = None
     if options.twin:
-        paired = open_model(sources[options.twin], trusts_source=options.trusts_source)
+        paired = open_model(sources[options.twin], trusts_source=options.trusts_source, is_raw=options.is_raw)
         twin = paired.model.to(place)
         for line in paired.told:
             say(f"twin: {line}")

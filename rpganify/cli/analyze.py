@@ -35,6 +35,7 @@ from rpganify.cli.options import (
     JsonOption,
     LatentOption,
     NamedModelArgument,
+    RawOption,
     SeedOption,
     TrustSourceOption,
     WeightsOption,
@@ -76,6 +77,7 @@ def analyze(
     freeze_noise: FreezeNoiseOption = False,
     weights: WeightsOption = None,
     condition: ConditionOption = None,
+    raw: RawOption = False,
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
@@ -126,6 +128,7 @@ def analyze(
         seed=seed,
         trusts_source=trust_source,
         device=device,
+        is_raw=raw,
     )
     opened, tools = open_models([model], options)
     with ProgressTalk() as talk:

@@ -26,6 +26,7 @@ class OpenedModel:
         told: what was opened, as lines for the user: which checkpoint, how the source was built.
         run: the folder of its training, None if it is no run's.
         step: of the checkpoint, None if it is no run's.
+        weights: which weights they are, in words; empty where there is no choice.
     """
 
     model: Model
@@ -33,6 +34,7 @@ class OpenedModel:
     told: tuple[str, ...]
     run: Path | None = None
     step: int | None = None
+    weights: str = ""
 
 
 def is_on_disk(text: str) -> bool:
@@ -71,7 +73,7 @@ def open_model(options: SourceOptions, *, trusts_source: bool = False, is_raw: b
     name = source_name(source.origin)
     weights = f"weights of {options.weights}" if options.weights else "untrained: --weights FILE brings trained weights"
     told = (f"{text} as it is, a standard generator with random z; {weights}", *describe_source(source))
-    return OpenedModel(generator.eval(), name, told)
+    return OpenedModel(generator.eval(), name, told, weights=options.weights.name if options.weights else "untrained")
 
 
 def open_on_disk(directory: Path, *, trusts_source: bool = False, is_raw: bool = False) -> OpenedModel:
@@ -81,7 +83,7 @@ def open_on_disk(directory: Path, *, trusts_source: bool = False, is_raw: bool =
     name = directory.resolve().name.removesuffix(".rpgan")
     told = (f"{directory}: {found.words or found.directory.name}",) if found.directory != directory else ()
     is_run = found.step is not None and (directory / "checkpoints").is_dir()
-    return OpenedModel(model, name, told, directory if is_run else None, found.step)
+    return OpenedModel(model, name, told, directory if is_run else None, found.step, found.words)
 
 
 def _check_is_source(text: str) -> None:

@@ -33,6 +33,7 @@ from rpganify.cli.options import (
     ImageShapeOption,
     InputOption,
     LatentOption,
+    RawOption,
     SeedOption,
     TrustSourceOption,
     WeightsOption,
@@ -83,6 +84,7 @@ def report(
     freeze_noise: FreezeNoiseOption = False,
     weights: WeightsOption = None,
     condition: ConditionOption = None,
+    raw: RawOption = False,
     seed: SeedOption = 0,
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
@@ -133,6 +135,7 @@ def report(
         seed=seed,
         trusts_source=trust_source,
         device=device,
+        is_raw=raw,
     )
     opened, tools = open_models(named, options)
     tools = with_twin_among(opened, tools)

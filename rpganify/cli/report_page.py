@@ -59,7 +59,8 @@ def _comparisons(subjects: Sequence[Subject]) -> tuple[Report, ...]:
 def _subject(analyzed: Analyzed, name: str) -> Subject:
     named = analyzed.named
     record = _record(named)
-    subject = describe_model(named.model, analyzed.context, name, _training(named, record))
+    weights = named.weights.partition(" (")[0]  # what follows is advice for the command line
+    subject = describe_model(named.model, analyzed.context, name, _training(named, record), weights)
     curves = _curves(named, record)
     return with_reports(subject, (*analyzed.reports, *([curves] if curves else [])), analyzed.left_out)
 

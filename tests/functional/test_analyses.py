@@ -199,6 +199,7 @@ def test_a_report_holds_models_side_by_side_with_their_trainings(converted):
     assert list(data["models"]) == ["first", "plain"]
     first, plain = data["models"].values()
     assert "trained for 4 steps on digits, 1\u202f797 images" in first["is"] and "standard generator" in plain["is"]
+    assert first["facts"]["Weights"] == "the weights of step 4"
     assert first["facts"]["Coverage"] == "0.0150 per image" and first["facts"]["Paths"] == "27"
     assert {"plan", "training", "variations", "diversity"} <= set(first["reports"])
     assert "training" in plain["reports"] and "diversity" not in plain["reports"]

@@ -65,12 +65,13 @@ def test_a_converted_model_is_told_in_words_facts_and_a_plan(painter: Painter):
 
 
 def test_a_standard_generator_has_layers_and_no_buckets(painter: Painter):
-    subject = describe_model(standard(painter), AnalysisContext(), "plain")
+    subject = describe_model(standard(painter), AnalysisContext(), "plain", weights="g.pt")
     assert "`plain` is a standard generator, `Painter`: a random vector of 4 numbers goes in" in subject.lead
     assert "trained" not in subject.lead and subject.cards == () and subject.base is None
     plan = subject.report("plan")
     assert plan is not None and [row[0] for row in plan.table("layers").rows] == ["dense", "norm", "out"]
     assert len(subject.samples) == 64 and dict(subject.facts)["Kind"] == "standard generator"
+    assert dict(subject.facts)["Weights"] == "g.pt"
 
 
 def test_pictures_are_those_of_the_paths_they_name(painter: Painter):
