@@ -43,13 +43,12 @@ def _print_version(is_asked: bool) -> None:
 
 
 class _Talk(logging.Handler):
-    """What the library logs, as a line of talk; looks stderr up each time, since a progress bar may stand before it."""
+    """What the library logs, as a line of talk."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from rpganify.cli.console import is_speaking
+        from rpganify.cli.console import say
 
-        if is_speaking():
-            typer.echo(f"{record.levelname.lower()}: {' '.join(record.getMessage().split())}", err=True)
+        say(f"{record.levelname.lower()}: {' '.join(record.getMessage().split())}")
 
 
 @app.callback()

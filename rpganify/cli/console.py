@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import typer
@@ -16,6 +16,10 @@ from rich.text import Text
 _PIPE_WIDTH = 120
 
 Side = Literal["left", "right"]
+Write = Callable[[str], None]
+
+# Writes a line above what stands on the terminal and is drawn anew, such as a progress bar.
+_write_above: Write | None = None
 
 
 def is_speaking() -> bool:
@@ -24,9 +28,20 @@ def is_speaking() -> bool:
 
 
 def say(text: str) -> None:
-    """One line of talk, on stderr."""
-    if is_speaking():
+    """One line of talk, on stderr; above a progress bar, if there is one."""
+    if not is_speaking():
+        return
+    if _write_above is not None:
+        _write_above(text)
+    else:
         typer.echo(text, err=True)
+
+
+def speak_above(write: Write | None) -> Write | None:
+    """Sets what writes talk from now on, None for nothing special; returns what did so before."""
+    global _write_above
+    before, _write_above = _write_above, write
+    return before
 
 
 def show(text: str) -> None:

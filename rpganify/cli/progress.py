@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from rpganify.cli.console import say
+from rpganify.cli.console import Write, is_speaking, say, speak_above
 from rpganify.cli.formatting import format_duration
 
 # A log gets a line every five seconds at first, and fewer as the work goes on: one a minute after twenty.
@@ -46,6 +46,7 @@ class ProgressTalk:
         self._clock = clock
         self._console = console or Console(stderr=True)
         self._live: Live | None = None
+        self._write_before: Write | None = None
         # Descriptions may hold foreign names, so nothing here is read as markup.
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
@@ -65,6 +66,7 @@ class ProgressTalk:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+            speak_above(self._write_before)
 
     def update(
         self,
@@ -84,6 +86,8 @@ class ProgressTalk:
             details: numbers worth seeing beside it, in one or several lines; a function is called when they are told.
             is_urgent: tell it now, even if something was told just before.
         """
+        if not is_speaking():
+            return
         now = self._clock()
         part = self._parts.get(what)
         is_new = part is None
@@ -102,20 +106,14 @@ class ProgressTalk:
             count = f"{what} {done:,}" if total is None else f"{what} {done:,}/{total:,}"
             say(_joined(count, *lines, self._time_left(part, total, now)))
 
-    def line(self, text: str) -> None:
-        """A line that stays, above the bar if there is one."""
-        if self._live is None:
-            say(text)
-        else:
-            self._console.print(Text(text))
-
     def _draw(self, part: _Part, what: str, total: int | None, details: str) -> None:
         begun = time.perf_counter()
         now = self._clock()
         if self._live is None:
             # Not by a thread of its own, which would draw whether there is something new or not.
-            self._live = Live(console=self._console, auto_refresh=False)
+            self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
             self._live.start()
+            self._write_before = speak_above(lambda text: self._console.print(Text(text)))
         count = f"{part.done:,}" if total is None else f"{part.done:,}/{total:,}"
         left = self._time_left(part, total, now)
         if part.bar is None:

@@ -7,16 +7,19 @@ from collections import deque
 from collections.abc import Callable
 from statistics import fmean
 
+from rpganify.cli.console import say
 from rpganify.cli.formatting import format_duration
 from rpganify.cli.progress import ProgressTalk
-from rpganify.training.callbacks import Alarm, Callback, Quality, StepMetrics, TrainResult, TrainStart
+from rpganify.training.callbacks import Callback, Quality, StepMetrics, TrainResult, TrainStart
 
 # Steps that the numbers are means over: single ones jump.
 _WINDOW = 100
 
 
 class TrainingTalk(Callback):
-    """Tells losses, speed, where the time goes, the last quality and the time left; alarms as lines that stay.
+    """Tells losses, speed, where the time goes, the last quality and the time left.
+
+    Alarms are warnings, which the command line writes as lines that stay.
 
     Args:
         progress: where it is told.
@@ -37,16 +40,12 @@ class TrainingTalk(Callback):
         self._start, self._started_s = start, self._clock()
         begin = f"from step {start.step:,} on" if start.step else "from the start"
         end = f"to step {start.steps:,}" if start.steps is not None else f"for {start.minutes:g} minutes in all"
-        self._progress.line(f"training {start.run} {begin}, {end}")
+        say(f"training {start.run} {begin}, {end}")
 
     def on_step(self, metrics: StepMetrics) -> None:
         """Tell the numbers of the last steps, if it is time to."""
         self._recent.append(metrics)
         self._progress.update("step", metrics.step, self._start.steps if self._start else None, self._details)
-
-    def on_alarm(self, alarm: Alarm) -> None:
-        """Say it at once."""
-        self._progress.line(f"! {alarm.kind}, step {alarm.step:,}: {alarm.message}")
 
     def on_quality(self, quality: Quality) -> None:
         """Keep the value, to be told with the other numbers."""
@@ -75,7 +74,7 @@ class TrainingTalk(Callback):
     def _losses(self) -> str:
         discriminator = fmean(one.discriminator_loss for one in self._recent)
         generator = fmean(one.generator_loss for one in self._recent)
-        return f"loss D {discriminator:.3f}  G {generator:.3f}"
+        return f"loss D {_number(discriminator)}  G {_number(generator)}"
 
     def _speed(self) -> str:
         """Images per second of the clock, what passes between steps included, and what is left of a training by time."""
@@ -110,6 +109,10 @@ class TrainingTalk(Callback):
 
 def _step_s(metrics: StepMetrics) -> float:
     return metrics.data_s + metrics.discriminator_s + metrics.generator_s
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1e5 else f"{value:.3g}"
 
 
 def _percent(share: float) -> str:

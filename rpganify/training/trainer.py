@@ -253,6 +253,7 @@ class Trainer:
             metrics = replace(metrics, gradient_norms=gradient_norms(state.generator))
         audience.on_step(metrics)
         for alarm in self._watch.inspect(state, metrics):
+            log.warning("Step %d: %s", alarm.step, alarm.message)
             audience.on_alarm(alarm)
         return metrics
 

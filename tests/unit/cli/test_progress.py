@@ -2,10 +2,13 @@
 
 import io
 import itertools
+import logging
 from types import SimpleNamespace
 
 from rich.console import Console
 
+from rpganify.cli.app import _Talk
+from rpganify.cli.console import say
 from rpganify.cli.progress import ProgressTalk
 
 
@@ -150,17 +153,32 @@ def test_drawing_takes_less_than_half_a_percent_of_the_time(monkeypatch):
     assert all(2.5 <= pause <= 2.75 for pause in pauses)
 
 
-def test_lines_stay_above_the_bar_and_are_read_as_they_are(capsys):
-    clock = Clock()
-    screen, talk = screen_and_talk(clock)
+def test_talk_and_warnings_stay_above_the_bar_and_are_read_as_they_are(capsys):
+    screen, talk = screen_and_talk(Clock())
     with talk:
-        talk.line("before [bold]")
+        say("before [bold]")
         talk.update("step", 1, 2)
-        talk.line("between [bold]")
+        say("between [bold]")
+        _Talk().emit(logging.LogRecord("rpganify", logging.WARNING, "", 0, "a warning,\n of two lines", None, None))
         talk.update("step", 2, 2)
-    assert capsys.readouterr().err == "before [bold]\n"  # no bar yet, and nothing to be above of
+    say("after [bold]")
+    assert capsys.readouterr().err == "before [bold]\nafter [bold]\n"
     text = screen.getvalue()
-    assert text.index("between [bold]") < text.rindex("2/2")
+    assert text.index("1/2") < text.index("between [bold]\n") < text.index("warning: a warning, of two lines\n")
+    assert text.index("warning: ") < text.rindex("2/2")
+
+
+def test_a_bar_within_another_gives_the_talk_back(capsys):
+    outer_screen, outer = screen_and_talk(Clock())
+    inner_screen, inner = screen_and_talk(Clock())
+    with outer:
+        outer.update("step", 1, 2)
+        with inner:
+            inner.update("part", 1, 2)
+            say("of the part")
+        say("of the step")
+    assert "of the part" in inner_screen.getvalue() and "of the step" in outer_screen.getvalue()
+    assert capsys.readouterr().err == ""
 
 
 def test_on_a_narrow_terminal_the_numbers_below_the_bar_are_folded_not_cut():

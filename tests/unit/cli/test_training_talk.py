@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rpganify.cli.console import say
 from rpganify.cli.progress import ProgressTalk
 from rpganify.cli.training_talk import TrainingTalk
-from rpganify.training.callbacks import Alarm, Quality, StepMetrics, TrainResult, TrainStart
+from rpganify.training.callbacks import Quality, StepMetrics, TrainResult, TrainStart
 from tests.unit.cli.test_progress import Clock
 
 
@@ -51,13 +52,19 @@ def test_the_numbers_are_means_over_the_last_hundred_steps(talk, clock, capsys):
     assert "loss D 100.500" in told(capsys)[-1]  # of steps 51 to 150
 
 
-def test_alarms_are_lines_of_their_own(talk, capsys):
-    talk.on_start(TrainStart(Path("run"), 5, 1000))
-    talk.on_alarm(Alarm(1200, "dead block", "Bucket 2 (conv[0]): block 3 got no gradient."))
-    assert told(capsys) == [
-        "training run from step 5 on, to step 1,000",
-        "! dead block, step 1,200: Bucket 2 (conv[0]): block 3 got no gradient.",
-    ]
+def test_losses_that_explode_stay_readable(talk, capsys):
+    talk.on_step(metrics_of(1, loss=-7.046e21))
+    assert "loss D -7.05e+21  G -0.500" in told(capsys)[0]
+
+
+def test_only_the_first_of_several_processes_talks(talk, clock, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    screen = io.StringIO()
+    talk.on_start(TrainStart(Path("run"), 0, 10))
+    talk.on_step(metrics_of(1))
+    with ProgressTalk(clock, Console(file=screen, force_terminal=True)) as progress:
+        progress.update("reading", 1, 2)
+    assert told(capsys) == [] and screen.getvalue() == ""
 
 
 def test_the_last_quality_is_told_with_the_numbers_and_the_best_where_it_is_another(talk, clock, capsys):
@@ -107,15 +114,15 @@ def test_a_training_by_the_clock_tells_the_time_left_unless_an_earlier_call_took
     assert (left in line) if left else ("left" not in line)
 
 
-def test_a_terminal_gets_a_bar_with_the_numbers_below_it_and_alarms_above(clock):
+def test_a_terminal_gets_a_bar_with_the_numbers_below_it_and_warnings_above(clock):
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=80, height=20)
     with ProgressTalk(clock, console) as progress:
         talk = TrainingTalk(progress, clock)
         talk.on_start(TrainStart(Path("run"), 0, 2))
         talk.on_step(metrics_of(1))
-        talk.on_alarm(Alarm(1, "saturation", "The discriminator has won [bold]."))
+        say("warning: The discriminator has won [bold].")
         talk.on_step(metrics_of(2))
     text = screen.getvalue()
-    assert "! saturation, step 1: The discriminator has won [bold]." in text
-    assert text.rindex("! saturation") < text.rindex("2/2") < text.rindex("loss D 1.500") < text.rindex("time: data")
+    assert "warning: The discriminator has won [bold]." in text
+    assert text.rindex("warning: ") < text.rindex("2/2") < text.rindex("loss D 1.500") < text.rindex("time: data")

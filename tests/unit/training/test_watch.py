@@ -1,6 +1,7 @@
 """Alarms: each one provoked, and none in a healthy training."""
 
 import json
+import logging
 import math
 from types import SimpleNamespace
 
@@ -446,7 +447,7 @@ def test_gradients_are_measured_where_they_are_due_and_written_with_the_metrics(
     assert list(lines[2]["gradient_norms"]) == ["one", "two"]
 
 
-def test_callbacks_are_told_of_alarms(tmp_path):
+def test_alarms_are_warnings_and_callbacks_are_told_of_them(tmp_path, caplog):
     class Listening:
         def __init__(self):
             self.kinds = []
@@ -456,10 +457,13 @@ def test_callbacks_are_told_of_alarms(tmp_path):
 
     listening = Listening()
     settings = TrainConfig(steps=30, batch_size=16, num_samples=4, watch_every=5, diversity="none")
-    Trainer(
-        seeded(Deaf), seeded(Critic, 1), Hinge(), digits(), settings, run=tmp_path / "run", callbacks=[listening]
-    ).run()
+    with caplog.at_level(logging.WARNING):
+        Trainer(
+            seeded(Deaf), seeded(Critic, 1), Hinge(), digits(), settings, run=tmp_path / "run", callbacks=[listening]
+        ).run()
     assert listening.kinds == ["dead block"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Step 20: Bucket 2 (two): block 1 got no gradient in 4 checks")
 
 
 def test_many_blocks_are_named_by_the_first_of_them():
