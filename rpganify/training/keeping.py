@@ -16,6 +16,7 @@ from rpganify.training.checkpoint import (
     point_to,
     read_checkpoint,
     remove_later,
+    step_of,
 )
 from rpganify.training.checkpoint_writer import CheckpointWriter
 from rpganify.training.config import TrainConfig
@@ -76,6 +77,9 @@ class StateKeeper:
     def remember(self, state: TrainingState) -> None:
         """Take this state for good without writing it."""
         self._best = None if state.best is None else state.best.step
+        kept = list_checkpoints(self._run.checkpoints)
+        if self._writer is not None and kept and step_of(kept[-1]) == state.step:
+            self._tidy(kept[-1])  # a kill may have come between the last checkpoint and this
         if self._memory is not None:
             self._remembered = self._memory.take(state, self._processes.gather(state.random_states()))
 
@@ -160,10 +164,14 @@ class StateKeeper:
         self._stack.__exit__(kind, error, trace)
 
     def _written(self, step: int, directory: Path) -> None:
-        checkpoints = self._run.checkpoints
-        point_to(checkpoints, "latest", directory)
+        self._tidy(directory)
+        self._on_written(step, directory)
+
+    def _tidy(self, newest: Path) -> None:
+        """Let the links point where they should, and remove what is not to be kept beside this checkpoint."""
+        checkpoints, step = self._run.checkpoints, step_of(newest)
+        point_to(checkpoints, "latest", newest)
         if step == self._best:
-            point_to(checkpoints, "best", directory)
+            point_to(checkpoints, "best", newest)
         remove_later(checkpoints, step)
         keep_newest(checkpoints, self._config.keep, () if self._best is None else (self._best,))
-        self._on_written(step, directory)

@@ -8,7 +8,8 @@ gradients of gradients, which such wrappers do not count on.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -100,13 +101,14 @@ class Processes:
         if self.count == 1:
             return [value]
         found: list[Any] = [None] * self.count
-        torch.distributed.all_gather_object(found, value)
+        with _reaching_others():
+            torch.distributed.all_gather_object(found, value)
         return found
 
     def agree(self, tensors: Sequence[Tensor]) -> None:
         """Give all processes the main one's values, in place."""
         if self.count > 1:
-            with torch.no_grad():
+            with torch.no_grad(), _reaching_others():
                 for tensor in tensors:
                     values = tensor.detach().contiguous()
                     torch.distributed.broadcast(values, src=0)
@@ -115,7 +117,8 @@ class Processes:
     def wait(self) -> None:
         """Go on when all processes have come here."""
         if self.count > 1:
-            torch.distributed.barrier()
+            with _reaching_others():
+                torch.distributed.barrier()
 
     def _average(self, parameters: Sequence[nn.Parameter]) -> None:
         flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters])
@@ -130,8 +133,22 @@ class Processes:
 
     @staticmethod
     def _sum(values: Tensor) -> Tensor:
-        torch.distributed.all_reduce(values)
+        with _reaching_others():
+            torch.distributed.all_reduce(values)
         return values
+
+
+@contextmanager
+def _reaching_others() -> Iterator[None]:
+    """Turns the end of another process into a refusal, which is what it is for this one."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition(" This is typically")[0]  # what follows is advice for whoever works on gloo
+        raise TrainingError(
+            f"Another process of this training has ended, or is not to be reached any more: {reason} What ended it stands "
+            "beside this; mend that, then go on with --resume."
+        ) from error
 
 
 def is_launched() -> bool:

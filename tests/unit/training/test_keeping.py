@@ -206,3 +206,27 @@ def test_what_is_safe_is_said(tmp_path):
         assert keeper.words == (
             f"The newest checkpoint is {tmp_path / 'checkpoints/step-000003'}; --resume goes on from there."
         )
+
+
+def test_what_a_kill_behind_a_checkpoint_left_undone_is_done_when_the_training_goes_on(tmp_path, config):
+    state = state_of(config)
+    state.best = Best(1.0, 6)
+    for step in (2, 4, 6):
+        state.step = step
+        write_checkpoint(tmp_path / "checkpoints", state)
+    with keeper_of(tmp_path, dataclasses.replace(config, keep=2)) as keeper:
+        keeper.remember(state)
+    assert names_in(tmp_path) == ["step-000004", "step-000006"]
+    assert (link(tmp_path, "best"), link(tmp_path, "latest")) == ("step-000006", "step-000006")
+
+
+def test_going_on_from_an_older_checkpoint_removes_nothing_until_there_is_a_newer_one(tmp_path, config):
+    state = state_of(config)
+    for step in (2, 4, 6):
+        state.step = step
+        write_checkpoint(tmp_path / "checkpoints", state)
+    (tmp_path / "checkpoints/step-000006/state.json").unlink()
+    state.step = 4
+    with keeper_of(tmp_path, dataclasses.replace(config, keep=1)) as keeper:
+        keeper.remember(state)
+        assert names_in(tmp_path) == ["step-000002", "step-000004", "step-000006"]
