@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from rpganify.registry import architecture
     from rpganify.surgery.extract import extract
     from rpganify.surgery.grow import grow
+    from rpganify.surgery.linearize import linearize
+    from rpganify.surgery.merge import merge
 
-__all__ = ["architecture", "extract", "grow", "hookimpl", "load", "prune", "save", "standard", "wrap"]
+__all__ = ["architecture", "extract", "grow", "hookimpl", "linearize", "load", "merge", "prune", "save", "standard", "wrap"]
 
 # Imported when first used: `import rpganify` stays cheap for plugins and for the command line.
 _HOMES = {
@@ -28,6 +30,8 @@ _HOMES = {
     "standard": "rpganify.conversion.converting",
     "extract": "rpganify.surgery.extract",
     "grow": "rpganify.surgery.grow",
+    "linearize": "rpganify.surgery.linearize",
+    "merge": "rpganify.surgery.merge",
     "prune": "rpganify.analysis.pruning",
     "save": "rpganify.modelfile",
     "load": "rpganify.modelfile",

@@ -104,6 +104,23 @@ def parse_counts(text: str, option: str, example: str) -> list[int]:
     return [int(entry) for entry in entries]
 
 
+def parse_bucket_range(text: str, bucket_names: Sequence[str]) -> list[int]:
+    """The indices of the buckets that `3-5`, `3,4` or `l3,l4` names; numbers from 1.
+
+    Raises:
+        PathError: there is no such bucket.
+    """
+    found = []
+    for part in text.replace(" ", ",").split(","):
+        ends = re.fullmatch(r"(\d+)-(\d+)", part)
+        if ends is None or part in bucket_names:
+            found.append(find_bucket(bucket_names, part))
+        else:
+            first, last = (find_bucket(bucket_names, end) for end in ends.groups())
+            found += range(first, last + 1)
+    return found
+
+
 def parse_drops(values: Sequence[str] | None, bucket_names: Sequence[str]) -> dict[int, list[int]] | None:
     """Which blocks go: `2=0,3-5` names blocks 0, 3, 4 and 5 of the second bucket; None without a wish.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rpganify.cli.extract import extract
 from rpganify.cli.grow import grow
+from rpganify.cli.linearize import linearize
+from rpganify.cli.merge import merge
 from rpganify.cli.prune import prune
 
-SURGERY = (grow, prune, extract)
+SURGERY = (grow, prune, linearize, merge, extract)
