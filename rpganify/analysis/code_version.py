@@ -25,7 +25,7 @@ def code_version(module: str) -> str:
     not, at its head or inside a function. So new code counts as new, and a change elsewhere does not.
 
     Args:
-        module: full name of an imported module, such as `rpganify.analysis.diversity`.
+        module: full name of an imported module, such as `rpganify.analysis.diversity.analyzer`.
     """
     package = module.partition(".")[0]
     try:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rpganify.analysis.analyzer import AnalysisContext, PathModel
 from rpganify.analysis.generation import ImageMaker, evaluating, to_uint8
-from rpganify.analysis.variations import choose_variations
+from rpganify.analysis.variations.analyzer import choose_variations
 from rpganify.data.display import as_pictures
 from rpganify.report.contents import rank_of
 from rpganify.report.page import format_cell

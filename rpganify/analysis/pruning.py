@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from rpganify.analysis.analyzer import AnalysisContext, PathModel
-from rpganify.analysis.block_effects import measure_blocks
-from rpganify.analysis.block_verdicts import Verdicts, judge
-from rpganify.analysis.block_weights import compare_weights
+from rpganify.analysis.blocks.effects import measure_blocks
+from rpganify.analysis.blocks.verdicts import Verdicts, judge
+from rpganify.analysis.blocks.weights import compare_weights
 from rpganify.analysis.generation import ImageMaker, evaluating
 from rpganify.errors import AnalysisError, PlanError
 from rpganify.routing.generator import RandomPathGenerator

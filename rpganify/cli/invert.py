@@ -99,8 +99,8 @@ def invert(
 
     from rpganify.analysis.analyzer import AnalysisContext, require_paths
     from rpganify.analysis.generation import ImageMaker, evaluating
-    from rpganify.analysis.inverting import invert as find_paths
-    from rpganify.analysis.latent_tuning import tune_latents
+    from rpganify.analysis.inversion.inverting import invert as find_paths
+    from rpganify.analysis.inversion.latent_tuning import tune_latents
     from rpganify.analysis.opening import open_distance
     from rpganify.cli.choosing import choose_device
     from rpganify.cli.conditions import read_conditions

@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rpganify.analysis.generation import ImageMaker
-from rpganify.analysis.held_out import DrawnPaths
-from rpganify.analysis.inversion_figure import PictureRow, draw_pictures
-from rpganify.analysis.inverting import Inversion
-from rpganify.analysis.latent_tuning import Tuned
-from rpganify.analysis.predictor import BlockPredictor, PredictorConfig, train_predictor
-from rpganify.analysis.predictor_file import load_predictor, save_predictor
+from rpganify.analysis.inversion.figure import PictureRow, draw_pictures
+from rpganify.analysis.inversion.held_out import DrawnPaths
+from rpganify.analysis.inversion.inverting import Inversion
+from rpganify.analysis.inversion.latent_tuning import Tuned
+from rpganify.analysis.inversion.predictor import BlockPredictor, PredictorConfig, train_predictor
+from rpganify.analysis.inversion.predictor_file import load_predictor, save_predictor
 from rpganify.cli.console import Side, say
 from rpganify.cli.files import write_bytes
 from rpganify.data.pictures import decode, read_header

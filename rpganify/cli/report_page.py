@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from rpganify.analysis.overview import Training, describe_model, key_of, with_reports
-from rpganify.analysis.quality_comparison import compare_quality
+from rpganify.analysis.quality.comparison import compare_quality
 from rpganify.cli.analyses import Analyzed
 from rpganify.cli.console import say
 from rpganify.cli.models import OpenedModel

@@ -17,9 +17,9 @@ import torch
 import typer
 from torch import nn
 
-from rpganify.analysis.monitor import QualityMonitor
 from rpganify.analysis.opening import open_extractor
 from rpganify.analysis.provenance import model_sha256
+from rpganify.analysis.quality.monitor import QualityMonitor
 from rpganify.cli.configured import SETTINGS, render_settings
 from rpganify.cli.console import say, show
 from rpganify.cli.files import source_name

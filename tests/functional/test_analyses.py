@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from rpganify.analysis.variations import Variations
+from rpganify.analysis.variations.analyzer import Variations
 
 SMALL = ["--paths", "3", "--device", "cpu"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import rpganify
 from rpganify.analysis.classifier import train_classifier
 from rpganify.analysis.classifier_features import ClassifierFeatures, classifier_features
-from rpganify.analysis.frechet import FeatureStatistics, feature_statistics, frechet_distance
+from rpganify.analysis.quality.frechet import FeatureStatistics, feature_statistics, frechet_distance
 from rpganify.data.images import MemoryImages, to_float
 from rpganify.data.opening import open_data
 from rpganify.entries import DiscriminatorEntry

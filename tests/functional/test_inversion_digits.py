@@ -5,7 +5,7 @@ import torch
 
 import rpganify
 from rpganify.analysis.analyzer import AnalysisContext
-from rpganify.analysis.inversion import InversionAnalyzer, InversionConfig
+from rpganify.analysis.inversion.analyzer import InversionAnalyzer, InversionConfig
 from rpganify.entries import DiscriminatorEntry
 from rpganify.registry import default_registry, resolve
 from rpganify.training.config import TrainConfig

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rpganify.analysis.analyzer import AnalysisContext
-from rpganify.analysis.diversity import Diversity
+from rpganify.analysis.diversity.analyzer import Diversity
 from rpganify.analysis.features import PixelFeatures
 from rpganify.report.report import Cell, Report
 from tests.unit.analysis.synthetic import SyntheticGenerator

@@ -73,4 +73,4 @@ def test_what_a_plugin_imports_of_rpganify_counts_too(package: Callable[[], str]
 
 
 def test_the_house_finds_its_own_modules():
-    assert code_version("rpganify.analysis.diversity") != code_version("rpganify.analysis.variations")
+    assert code_version("rpganify.analysis.diversity.analyzer") != code_version("rpganify.analysis.variations.analyzer")

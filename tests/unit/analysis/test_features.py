@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from rpganify.analysis.features import PixelFeatures, is_paper_statement
-from rpganify.analysis.frechet import frechet_name
 from rpganify.analysis.opening import open_extractor
+from rpganify.analysis.quality.frechet import frechet_name
 from rpganify.errors import AnalysisError, RegistryError
 
 

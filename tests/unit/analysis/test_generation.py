@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from rpganify.analysis.analyzer import AnalysisContext
-from rpganify.analysis.diversity import Diversity
+from rpganify.analysis.diversity.analyzer import Diversity
 from rpganify.analysis.generation import ImageMaker, evaluating, to_float, to_uint8
-from rpganify.analysis.variations import Variations
+from rpganify.analysis.variations.analyzer import Variations
 from rpganify.errors import AnalysisError
 from tests.unit.analysis.synthetic import SyntheticGenerator
 

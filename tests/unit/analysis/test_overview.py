@@ -8,7 +8,7 @@ from torch import nn
 from rpganify.analysis.analyzer import AnalysisContext
 from rpganify.analysis.generation import to_uint8
 from rpganify.analysis.overview import Training, describe_model, key_of, with_reports
-from rpganify.analysis.variations import Variations
+from rpganify.analysis.variations.analyzer import Variations
 from rpganify.conversion.converting import convert, standard, wrap
 from rpganify.report.report import Report
 from rpganify.report.subject import Subject, Tile

@@ -4,10 +4,10 @@ import sys
 import torch
 
 from rpganify.analysis.analyzer import AnalysisContext
-from rpganify.analysis.diversity import Diversity
+from rpganify.analysis.diversity.analyzer import Diversity
 from rpganify.analysis.plugin import rpganify_analyzers
 from rpganify.analysis.provenance import model_sha256
-from rpganify.analysis.variations import Variations
+from rpganify.analysis.variations.analyzer import Variations
 from rpganify.registry import resolve
 from tests.unit.analysis.synthetic import SyntheticGenerator
 
