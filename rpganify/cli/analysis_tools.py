@@ -22,6 +22,7 @@ from rpganify.cli.progress import ProgressTalk
 from rpganify.data.images import ImageData
 from rpganify.data.opening import fit_to, open_data
 from rpganify.data.progress import progress_told
+from rpganify.entries import AnalyzerEntry
 from rpganify.memory import keep_freed_memory
 from rpganify.modelfile import Model
 from rpganify.registry import Registry, default_registry
@@ -117,6 +118,17 @@ def make_context(named: OpenedModel, tools: Tools, options: AnalysisOptions, tal
         conditions=read_conditions(list(options.conditions), model.conditions),
         progress=talk.update,
     )
+
+
+def check_analyzers(names: Sequence[str]) -> None:
+    """Refuses a name that is no analyzer, before anything is opened.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    registry = default_registry()
+    for name in names:
+        registry.get(AnalyzerEntry, name)
 
 
 def check_is_usable(output: Path) -> None:

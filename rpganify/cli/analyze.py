@@ -90,7 +90,7 @@ def analyze(
     prints the reports as data.
     """
     from rpganify.cli.analyses import analyze_models
-    from rpganify.cli.analysis_tools import check_is_usable, open_models
+    from rpganify.cli.analysis_tools import check_analyzers, check_is_usable, open_models
     from rpganify.cli.console import say, show, show_json
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.report_page import make_page
@@ -98,6 +98,7 @@ def analyze(
     from rpganify.report.writing import report_to_json, write_page
 
     check_is_usable(output)
+    check_analyzers(analyzers or ())
     plain = SourceOptions(
         "",
         arguments=arg,

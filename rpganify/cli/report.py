@@ -96,7 +96,7 @@ def report(
     is the others' twin, unless --twin names one.
     """
     from rpganify.cli.analyses import analyze_models
-    from rpganify.cli.analysis_tools import check_is_usable, open_models, with_twin_among
+    from rpganify.cli.analysis_tools import check_analyzers, check_is_usable, open_models, with_twin_among
     from rpganify.cli.console import say, show
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.report_page import make_page
@@ -104,6 +104,7 @@ def report(
     from rpganify.report.writing import write_page
 
     check_is_usable(output)
+    check_analyzers(analyzer or ())
     named = list(dict.fromkeys(models))
     plain = SourceOptions(
         "",

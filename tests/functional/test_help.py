@@ -117,7 +117,7 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
     listed = json.loads(shell.succeeds("plugins", "--json").stdout)
     assert {kind: [entry["name"] for entry in listed[kind]] for kind in listed if kind != "failures"} == {
         "architectures": ["dcgan32", "dcgan64", "mlp28", "sngan128", "sngan32", "sngan48", "sngan64"],
-        "losses": ["hinge", "non-saturating", "wgan-gp"],
+        "losses": ["hinge", "least-squares", "non-saturating", "r1", "wgan-gp"],
         "discriminators": ["dcgan", "mlp", "sngan"],
         "data sets": [
             "cifar10",
