@@ -31,7 +31,7 @@ class RoutedLayer(nn.Module):
     def __init__(self, layer: LayerConfig, num_blocks: int, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.layer, self.num_blocks = LayerConfig(layer.kind, dict(layer.config)), num_blocks
-        self._call = _block_call(layer)
+        self._call = layer_call(layer)
         for name, tensor in tensors.items():
             parent, local = _parent_of(self, name)
             if isinstance(tensor, nn.Parameter):
@@ -80,7 +80,7 @@ class RoutedLayer(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._call = _block_call(self.layer)
+        self._call = layer_call(self.layer)
 
     def extra_repr(self) -> str:
         options = ", ".join(f"{name}={value}" for name, value in self.layer.config.items())
@@ -97,7 +97,8 @@ def _parent_of(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     return module, local
 
 
-def _block_call(layer: LayerConfig) -> BlockCall:
+def layer_call(layer: LayerConfig) -> BlockCall:
+    """The layer as a function of its inputs and tensors, which it does not hold."""
     maker = _MAKERS.get(layer.kind.rstrip("123d") if layer.kind[-1] == "d" else layer.kind)
     if maker is None:
         kind = kind_named(layer.kind)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rpganify.errors import ConversionError, ModelFileError, PathError, RpganifyError
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 from rpganify.surgery.extract import extract, unwrap
+from rpganify.surgery.gathered import gathered
 
 Writer = Callable[[nn.Module, Tensor, Path], None]
 
@@ -47,6 +48,30 @@ def plain_generator(
     plain = unwrap(model)
     device = next((tensor.device for tensor in (*plain.parameters(), *plain.buffers())), torch.device("cpu"))
     return plain, model.draw(1, torch.Generator().manual_seed(seed)).to(device)
+
+
+def routed_generator(
+    model: RandomPathGenerator | StandardGenerator, path: Tensor | Sequence[int] | str | None = None
+) -> tuple[nn.Module, Tensor]:
+    """What is exported of a whole converted model: a module that takes paths, and a path.
+
+    Args:
+        model: put into eval mode.
+        path: the example; None takes the first.
+    Returns:
+        The module (`gathered.gathered`), and the path, int64 `(1, num_buckets)`, on one device.
+    Raises:
+        PathError: the model has no paths, or not this one.
+        ConversionError: it cannot be written as one program.
+    """
+    if not isinstance(model, RandomPathGenerator):
+        raise PathError(
+            "This is a standard generator with a random latent, so it has no paths to take. Leave --routed out."
+        )
+    if isinstance(path, str):
+        path = model.paths.parse(path)
+    chosen = torch.zeros(model.plan.num_buckets, dtype=torch.int64) if path is None else torch.as_tensor(path)
+    return gathered(model.eval()), model.paths.check(chosen[None]).to(model.Z.device)
 
 
 def export(module: nn.Module, latent: Tensor, target: Path, write: Writer, *, overwrite: bool = False) -> None:
@@ -106,7 +131,7 @@ def latent_writer() -> Writer:
 
 
 def pt2_writer() -> Writer:
-    """The built-in format `pt2`: a program for `torch.export.load`, for any number of latents."""
+    """The built-in format `pt2`: a program for `torch.export.load`, for any number of latents, or of paths."""
 
     def write(module: nn.Module, latent: Tensor, target: Path) -> None:
         batch = torch.export.Dim("batch")

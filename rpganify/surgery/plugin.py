@@ -12,4 +12,7 @@ def rpganify_exports() -> list[ExportEntry]:
     return [
         ExportEntry("safetensors", "the weights under the original's names", f"{export}:safetensors_writer"),
         ExportEntry("pt2", "a program for torch.export.load, any batch size", f"{export}:pt2_writer"),
+        ExportEntry(
+            "onnx", "a program for onnxruntime and others, any batch size", "rpganify.surgery.onnx:onnx_writer"
+        ),
     ]
