@@ -147,7 +147,9 @@ def discriminator_step(
         if real_classes is not None and part.labels is not None:
             total = total + objective.class_weight * _cross_entropy(real_classes, part.labels)
         with mechanics.exactly():
-            judge = discriminator if part.labels is None else _Labelled(discriminator, part.labels)
+            # What torch.compile makes of a network has no gradients of gradients; the network itself has.
+            exact: nn.Module = getattr(discriminator, "_orig_mod", discriminator)
+            judge = exact if part.labels is None else _Labelled(exact, part.labels)
             penalty = objective.loss.penalty(judge, real.float(), fake.float(), noise)
         if penalty is not None:
             has_penalty = True

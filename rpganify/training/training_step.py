@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rpganify.data.images import ImageData
+from rpganify.errors import TrainingError
 from rpganify.surgery.new_paths import sample_new_paths
 from rpganify.training.augment import Augmentation
 from rpganify.training.block_adam import BlockAdam
@@ -151,6 +152,9 @@ class TrainingStep:
                 f"Step {state.step + 1}: {error} Try a lower learning rate (generator_lr, discriminator_lr), another "
                 "loss or another seed."
             ) from error
+        except RuntimeError as error:
+            self._explain_compiling(error)
+            raise
         state.step += 1
         if state.average is not None:
             state.average.update(state.generator, state.step)
@@ -194,6 +198,16 @@ class TrainingStep:
                 generator = SimpleNamespace(images=torch.compile(state.generator.images))
             self._compiled = generator, cast(nn.Module, torch.compile(state.discriminator))
         return self._compiled
+
+    def _explain_compiling(self, error: RuntimeError) -> None:
+        """Turns what torch.compile says of networks or machines that it cannot serve into a refusal."""
+        if self._compiled is None:
+            return
+        from torch._dynamo.exc import TorchDynamoException  # which is there by now, and slow to import otherwise
+
+        if isinstance(error, TorchDynamoException):
+            reason = " ".join(str(error).partition("Set TORCHDYNAMO")[0].split())  # behind it is advice on debugging torch
+            raise TrainingError(f"torch.compile fails: {reason}. Train without --compile.") from error
 
     def _real(self, state: TrainingState) -> RealBatch:
         """The next batch of real images."""
