@@ -26,11 +26,12 @@ demo: environment
 	$(BIN)/rpganify train $(DEMO)/my_gan.rpgan --data digits --loss hinge --steps 500 --lr 1e-3 -o $(DEMO)/run
 	$(BIN)/rpganify sample $(DEMO)/run -n 64 -o $(DEMO)/grid.png
 	$(BIN)/rpganify sample $(DEMO)/run --path 3-7-0-2-5 --vary 1 -o $(DEMO)/bucket1.png
-	$(BIN)/rpganify analyze $(DEMO)/run variations diversity -o $(DEMO)/report
+	$(BIN)/rpganify analyze $(DEMO)/run --data digits --within 1 -o $(DEMO)/report
 	@echo
 	@echo "Made in $(DEMO):"
-	@find $(DEMO) -maxdepth 2 -name '*.png' -not -path '*/samples/*' | sort | sed 's/^/  /'
+	@find $(DEMO) -maxdepth 1 -name '*.png' | sort | sed 's/^/  /'
 	@echo "  $(DEMO)/report/index.html"
+	@echo "To try it out: $(BIN)/rpganify explore $(DEMO)/run"
 
 test: environment
 	$(BIN)/ruff check .
