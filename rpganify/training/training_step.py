@@ -206,7 +206,9 @@ class TrainingStep:
         from torch._dynamo.exc import TorchDynamoException  # which is there by now, and slow to import otherwise
 
         if isinstance(error, TorchDynamoException):
-            reason = " ".join(str(error).partition("Set TORCHDYNAMO")[0].split())  # behind it is advice on debugging torch
+            reason = " ".join(
+                str(error).partition("Set TORCHDYNAMO")[0].split()
+            )  # behind it is advice on debugging torch
             raise TrainingError(f"torch.compile fails: {reason}. Train without --compile.") from error
 
     def _real(self, state: TrainingState) -> RealBatch:
