@@ -17,6 +17,12 @@ COMMANDS = [
     "invert",
     "analyze",
     "report",
+    "grow",
+    "prune",
+    "linearize",
+    "merge",
+    "extract",
+    "card",
     "export",
     "bench",
     "plugins",
@@ -137,7 +143,7 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
         "feature extractors": ["classifier", "inception", "pixels"],
         "analyzers": ["blocks", "diversity", "inversion", "noise", "quality", "responsibility", "variations"],
         "callbacks": ["csv"],
-        "export formats": ["pt2", "safetensors"],
+        "export formats": ["onnx", "pt2", "safetensors"],
     }
     assert listed["architectures"][0]["plugin"] == "rpganify.models.plugin"
     table = shell.succeeds("plugins").stdout

@@ -27,6 +27,7 @@ CHECKED = [
     ("callback", "csv"),
     ("export", "safetensors"),
     ("export", "pt2"),
+    ("export", "onnx"),
     ("discriminator", "dcgan"),
     ("architecture", "mlp28"),
 ]
