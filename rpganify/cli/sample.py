@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 DEFAULT_NUM_IMAGES = 64
 
 
+class Age(StrEnum):
+    """Of a model that has grown, through which blocks random paths go."""
+
+    OLD = "old"
+    NEW = "new"
+
+
 def sample(
     model: ModelArgument,
     output: Annotated[
@@ -45,6 +53,12 @@ def sample(
         str | None,
         typer.Option(
             "--vary", metavar="BUCKET", help="Every block of this bucket (number from 1, or name), all others frozen."
+        ),
+    ] = None,
+    among: Annotated[
+        Age | None,
+        typer.Option(
+            "--among", help="Of a model that has grown: random paths through old blocks only, or with a new one."
         ),
     ] = None,
     rate: Annotated[
@@ -74,6 +88,9 @@ def sample(
     if num_images is not None and (path or vary):
         raise typer.BadParameter("-n counts random paths; leave it out with --path or --vary.", param_hint="-n")
 
+    if among is not None and (path or vary):
+        raise typer.BadParameter("It chooses random paths; leave it out with --path or --vary.", param_hint="--among")
+
     import torch
 
     from rpganify.analysis.analyzer import AnalysisContext, PathModel
@@ -86,6 +103,7 @@ def sample(
     from rpganify.errors import PathError
     from rpganify.memory import keep_freed_memory
     from rpganify.routing.generator import RandomPathGenerator
+    from rpganify.surgery.new_paths import sample_new_paths, sample_old_paths
 
     place = choose_device(device)
     if place.type == "cpu":
@@ -100,12 +118,16 @@ def sample(
     labels: list[str] = []
     title = ""
     if isinstance(opened, RandomPathGenerator):
-        codes, labels, title = _choose_paths(opened.paths, num_images, path, vary, chance)
+        if among is not None:
+            draw = sample_old_paths if among is Age.OLD else sample_new_paths
+            codes = draw(opened, num_images or DEFAULT_NUM_IMAGES, chance)
+        else:
+            codes, labels, title = _choose_paths(opened.paths, num_images, path, vary, chance)
         printed = [opened.paths.format(one) for one in codes]
-    elif path or vary:
+    elif path or vary or among:
         raise PathError(
             f"{model} is a standard generator with a random latent, so it has no paths and buckets. "
-            "Leave out --path and --vary, or sample a converted model."
+            "Leave out --path, --vary and --among, or sample a converted model."
         )
     else:
         codes, printed = opened.draw(num_images or DEFAULT_NUM_IMAGES, chance), []

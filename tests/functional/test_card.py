@@ -27,7 +27,8 @@ def test_the_folder_is_a_model_with_its_card(shell):
     assert text.startswith("---\nlibrary_name:") and 'datasets: ["digits"]' in text and "| steps | 2 |" in text
     assert "after step 2 |" in text
     assert json.loads((folder / "config.json").read_text())["architecture"] == "mlp28"
-    assert Image.open(folder / "samples.png").size[0] > 400
+    with Image.open(folder / "samples.png") as picture:
+        assert picture.size[0] > 400
     model, again = rpganify.load(shell.directory / "run"), rpganify.load(folder)
     paths = model.draw(6, torch.Generator().manual_seed(0))
     assert torch.equal(again(paths), model(paths))

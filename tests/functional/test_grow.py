@@ -91,3 +91,14 @@ def test_a_standard_generator_cannot_grow(shell, model):
 def test_training_only_new_blocks_needs_some(shell, model):
     message = shell.refuses("train", "m.rpgan", "--data", "digits", "--only-new", "--steps", "1", "-o", "run")
     assert "has no new blocks" in message
+
+
+def test_samples_are_drawn_among_old_or_new_paths(shell, model):
+    shell.succeeds("grow", "m.rpgan", "--add", "2,0,0,0,0", "-o", "g.rpgan")
+    for among, is_new in (("old", False), ("new", True)):
+        told = shell.succeeds("sample", "g.rpgan", "-n", "12", "--among", among, "-o", f"{among}.npy", "--json")
+        blocks = [int(path.split("-")[0]) for path in json.loads(told.stdout)["paths"]]
+        assert len(blocks) == 12 and all((block >= 3) is is_new for block in blocks)
+    assert "has no new blocks" in shell.refuses("sample", "m.rpgan", "--among", "new", "-o", "grid.png")
+    result = shell("sample", "g.rpgan", "--among", "new", "--vary", "1", "-o", "grid.png")
+    assert result.exit_code == 2 and "chooses random paths" in result.stderr
