@@ -188,7 +188,9 @@ SparseAdamOption = Annotated[
 ]
 OnlyNewOption = Annotated[
     bool,
-    typer.Option("--only-new", help="Of a model that has grown, train the new blocks alone; verifies that all else stays."),
+    typer.Option(
+        "--only-new", help="Of a model that has grown, train the new blocks alone; verifies that all else stays."
+    ),
 ]
 PrecisionOption = Annotated[
     Precision | None,
