@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import typer
 
+from rpganify import memory
 from rpganify.analysis.analyzer import NUM_IMAGES, NUM_PATHS, AnalysisContext
 from rpganify.analysis.classifier_features import ClassifierFeatures, open_classifier
 from rpganify.analysis.features import FeatureExtractor
@@ -23,7 +24,6 @@ from rpganify.data.images import ImageData
 from rpganify.data.opening import fit_to, open_data
 from rpganify.data.progress import progress_told
 from rpganify.entries import AnalyzerEntry
-from rpganify.memory import keep_freed_memory
 from rpganify.modelfile import Model
 from rpganify.registry import Registry, default_registry
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
@@ -58,7 +58,7 @@ def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[O
     registry = default_registry()
     place = choose_device(options.device)
     if place.type == "cpu":
-        keep_freed_memory()
+        memory.keep_freed_memory()
     extractor = open_extractor(options.extractor, place, registry)
     classifier = open_classifier(argument=str(options.classifier), device=place) if options.classifier else None
     with ProgressTalk() as talk, progress_told(talk.update):

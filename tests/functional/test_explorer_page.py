@@ -100,7 +100,8 @@ def test_the_head_says_which_model_it_is(visit):
     assert visit.page.locator("h1").inner_text() == "m.rpgan"
     facts = visit.page.locator("#facts").inner_text()
     assert facts == "Pictures: 3 buckets of 4, 3, 12 blocks, 144 paths, 3×6×4; the weights of step 7"
-    assert "moves" in visit.page.locator(".bucket").nth(0).inner_text()
+    # It is known once all of the bucket's images are.
+    visit.page.locator(".bucket").nth(0).get_by_text("moves").wait_for()
 
 
 def test_drawing_keeps_locked_buckets_and_changes_others(visit):

@@ -183,5 +183,5 @@ def test_a_callback_that_cannot_be_made_is_refused(registry, spec, error, messag
 def test_an_export_format_is_chosen_by_name(registry, tmp_path):
     choose_export("safetensors", registry)(torch.nn.Linear(2, 1), torch.zeros(1, 2), tmp_path / "g")
     assert set(load_file(tmp_path / "g")) == {"weight", "bias"}
-    with pytest.raises(RegistryError, match=r"no export format 'onxx'.*are: pt2, safetensors"):
+    with pytest.raises(RegistryError, match=r"no export format 'onxx'.*are: onnx, pt2, safetensors"):
         choose_export("onxx", registry)
