@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from rpganify.surgery.linearize import linearize
     from rpganify.surgery.merge import merge
 
-__all__ = ["architecture", "extract", "grow", "hookimpl", "linearize", "load", "merge", "prune", "save", "standard", "wrap"]
+__all__ = [
+    "architecture",
+    "extract",
+    "grow",
+    "hookimpl",
+    "linearize",
+    "load",
+    "merge",
+    "prune",
+    "save",
+    "standard",
+    "wrap",
+]
 
 # Imported when first used: `import rpganify` stays cheap for plugins and for the command line.
 _HOMES = {

@@ -16,10 +16,10 @@ from rpganify.data.display import is_picture
 from rpganify.data.images import ImageData, MemoryImages
 from rpganify.data.signals import MemorySignals
 from rpganify.training.callbacks import Callback, StepMetrics
-from rpganify.training.checkpoint import ModelWriter
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Loss
 from rpganify.training.networks import ImageGenerator
+from rpganify.training.saving.checkpoint import ModelWriter
 from rpganify.training.trainer import Trainer
 
 MIN_STEPS = 24

@@ -95,7 +95,7 @@ def _run_record(model: Path) -> dict[str, Any]:
 
 def _newest_quality(model: Path) -> list[tuple[str, float]]:
     """The last quality that a run's training measured, with what it is."""
-    from rpganify.training.json_lines import read_lines
+    from rpganify.training.recording.json_lines import read_lines
     from rpganify.training.run import RunDirectory
 
     file = RunDirectory(model).quality

@@ -105,6 +105,7 @@ def train(
         classes_to_judge,
         default_discriminator,
     )
+    from rpganify.cli.configured import option_name
     from rpganify.cli.console import say
     from rpganify.cli.only_new import show_retention
     from rpganify.cli.parsing import parse_literals, parse_pairs
@@ -131,7 +132,7 @@ def train(
     from rpganify.routing.kernels import pinned_kernel
     from rpganify.training.config import TrainConfig
     from rpganify.training.new_blocks import trainable_rows
-    from rpganify.training.trackers import open_tracker
+    from rpganify.training.recording.trackers import open_tracker
     from rpganify.training.trainer import Trainer
 
     loss_options = parse_literals(loss_arg, "--loss-arg", "penalty_weight=10")
@@ -172,7 +173,7 @@ def train(
         max_rollbacks=max_rollbacks,
         num_workers=num_workers,
     )
-    options = {str(param.name): context.params.get(str(param.name)) for param in context.command.params}
+    options = {option_name(param): context.params.get(str(param.name)) for param in context.command.params}
     options["precision"] = settings.precision  # which the launcher may have said
     registry = default_registry()
     place = choose_device(device)

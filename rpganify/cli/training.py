@@ -34,7 +34,7 @@ from rpganify.modelfinding import find_model
 from rpganify.registry import Registry
 from rpganify.training.callbacks import Callback, TrainResult, TrainStart
 from rpganify.training.networks import ImageGenerator
-from rpganify.training.quality import QualityMetric
+from rpganify.training.recording.quality import QualityMetric
 from rpganify.training.run import RunDirectory
 
 
@@ -189,7 +189,7 @@ class SettingsWriter(Callback):
     """Writes the command's options into the run, once it is sure that it begins.
 
     Args:
-        options: by parameter.
+        options: by `configured.option_name`.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:

@@ -13,8 +13,8 @@ from rpganify.entries import Factory
 from rpganify.errors import DataError
 from rpganify.registry import resolve
 from rpganify.testing.laws import BrokenLaw, Unavailable, name_of, require, shown, working
-from rpganify.training.order import DataOrder
 from rpganify.training.randomness import seeded_globals
+from rpganify.training.reading.order import DataOrder
 
 _NUM_IMAGES = 64
 

@@ -34,6 +34,8 @@ def rpganify_callbacks() -> list[CallbackEntry]:
     """What `--callback` names."""
     return [
         CallbackEntry(
-            "csv", "the metrics as a table in the run (csv:FILE)", "rpganify.training.metrics_table:open_table"
+            "csv",
+            "the metrics as a table in the run (csv:FILE)",
+            "rpganify.training.recording.metrics_table:open_table",
         )
     ]

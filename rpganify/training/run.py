@@ -17,9 +17,9 @@ from typing import Any
 from torch import nn
 
 from rpganify.errors import TrainingError, closest
-from rpganify.training.checkpoint import list_checkpoints
 from rpganify.training.config import TrainConfig
 from rpganify.training.networks import ImageGenerator, network_tensors
+from rpganify.training.saving.checkpoint import list_checkpoints
 
 FORMAT_VERSION = 1
 

@@ -16,24 +16,17 @@ from rpganify.data.images import ImageData, sample_rate_of
 from rpganify.errors import TrainingError
 from rpganify.training.audience import Audience
 from rpganify.training.callbacks import Alarm, Callback, StepMetrics, TrainResult, TrainStart
-from rpganify.training.checkpoint import (
-    ModelWriter,
-    checkpoint_directory,
-    newest_intact,
-    read_checkpoint,
-    remove_leftovers,
-)
 from rpganify.training.config import TrainConfig
-from rpganify.training.grids import grids_of_training
 from rpganify.training.interrupt import FinishOnInterrupt
-from rpganify.training.keeping import StateKeeper
 from rpganify.training.losses import Loss
 from rpganify.training.mechanics import Mechanics
 from rpganify.training.networks import ImageGenerator, network_tensors, training_mode
 from rpganify.training.preflight import check_objects
 from rpganify.training.processes import Processes
-from rpganify.training.quality import QualityLog, QualityMetric
 from rpganify.training.randomness import derived_seed, seeded_globals
+from rpganify.training.recording.grids import grids_of_training
+from rpganify.training.recording.quality import QualityLog, QualityMetric
+from rpganify.training.recording.writers import AlarmWriter, MetricsWriter
 from rpganify.training.run import (
     RunDirectory,
     RunRecord,
@@ -42,12 +35,19 @@ from rpganify.training.run import (
     refuse_differences,
     write_record,
 )
+from rpganify.training.saving.checkpoint import (
+    ModelWriter,
+    checkpoint_directory,
+    newest_intact,
+    read_checkpoint,
+    remove_leftovers,
+)
+from rpganify.training.saving.keeper import StateKeeper
 from rpganify.training.state import Best, TrainingState
 from rpganify.training.steps import NotFinite
 from rpganify.training.training_step import TrainingStep
-from rpganify.training.watch import Watch
-from rpganify.training.watch_gradients import gradient_norms
-from rpganify.training.writers import AlarmWriter, MetricsWriter
+from rpganify.training.watching.gradients import gradient_norms
+from rpganify.training.watching.watch import Watch
 
 log = logging.getLogger(__name__)
 

@@ -20,12 +20,12 @@ from rpganify.training.block_adam import BlockAdam
 from rpganify.training.callbacks import StepMetrics
 from rpganify.training.config import TrainConfig
 from rpganify.training.diversity import HasBuckets, diversity_loss, margin_diversity_loss
-from rpganify.training.feed import Feed, RealBatch
 from rpganify.training.labels import LabelSource, label_condition
 from rpganify.training.losses import Loss
 from rpganify.training.mechanics import Mechanics
 from rpganify.training.networks import ImageGenerator
-from rpganify.training.order import DataOrder
+from rpganify.training.reading.feed import Feed, RealBatch
+from rpganify.training.reading.order import DataOrder
 from rpganify.training.schedule import rate_factor
 from rpganify.training.state import TrainingState
 from rpganify.training.steps import (

@@ -33,7 +33,7 @@ import rpganify.registry
 import rpganify.training.trainer
 from rpganify.cli.app import app
 from rpganify.manifest import find_damage
-from rpganify.training.checkpoint import list_checkpoints, step_of
+from rpganify.training.saving.checkpoint import list_checkpoints, step_of
 
 # Imported before the forks, since a training imports it.
 PARENTS = (sklearn.datasets, rpganify)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from rpganify.training import checkpoint_writer
+from rpganify.training.saving import writer as checkpoint_writer
 
 
 class SlowDisk:

@@ -13,10 +13,10 @@ import pytest
 
 from rpganify.errors import TrainingError
 from rpganify.manifest import find_damage
-from rpganify.training import checkpoint as checkpoint_module
 from rpganify.training.callbacks import Callback
-from rpganify.training.checkpoint import list_checkpoints, newest_intact
 from rpganify.training.losses import Hinge
+from rpganify.training.saving import checkpoint as checkpoint_module
+from rpganify.training.saving.checkpoint import list_checkpoints, newest_intact
 from tests.unit.training.fakes import TinyLatent, TinyPaths
 from tests.unit.training.test_trainer import (
     CONFIG,
@@ -190,7 +190,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)  # as in these tests: with more, sums are rounded otherwise
 from rpganify import manifest
-from rpganify.training import checkpoint
+from rpganify.training.saving import checkpoint
 from tests.unit.training.test_trainer import trainer_at
 
 owners = {"os": os, "checkpoint": checkpoint, "manifest": manifest}

@@ -12,8 +12,8 @@ from rpganify.data.images import MemoryImages
 from rpganify.errors import TrainingError
 from rpganify.training.callbacks import Callback
 from rpganify.training.losses import Hinge
-from rpganify.training.order import DataOrder
 from rpganify.training.randomness import seeded_globals
+from rpganify.training.reading.order import DataOrder
 from rpganify.training.state import TrainingState
 from rpganify.training.training_step import TrainingStep
 from tests.unit.training.fakes import Critic, TinyPaths, digits, seeded

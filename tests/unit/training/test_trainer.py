@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from rpganify.errors import TrainingError
-from rpganify.training import checkpoint as checkpoint_module
 from rpganify.training.callbacks import Callback
-from rpganify.training.checkpoint import list_checkpoints
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge, NonSaturating, WassersteinGP
+from rpganify.training.saving import checkpoint as checkpoint_module
+from rpganify.training.saving.checkpoint import list_checkpoints
 from rpganify.training.trainer import Trainer
 from tests.unit.training.fakes import Critic, TinyLatent, TinyPaths, digits, seeded
 

@@ -4,7 +4,7 @@ import torch
 from rpganify.data.images import to_float
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge
-from rpganify.training.order import DataOrder
+from rpganify.training.reading.order import DataOrder
 from rpganify.training.state import TrainingState
 from rpganify.training.training_step import TrainingStep
 from tests.unit.training.fakes import Critic, TinyPaths, digits, seeded
