@@ -50,7 +50,7 @@ class ConfiguredCommand(TyperCommand):
         except typer.BadParameter as error:
             name = getattr(error.param, "name", None)
             if name in settings and typed.get(str(name)) is None:
-                error.message = f"{error.message} ({name} in {file})"
+                error.message = f"{error.message} ({option_name(error.param)} in {file})"
             raise
         if is_resumed and "model" in settings and _text(typed.get("model")) == settings.get("output"):
             ctx.params["model"] = settings["model"]
