@@ -48,16 +48,15 @@ def view(state: TrainingState, random_states: Sequence[Mapping[str, Any]] | None
 def restore(snapshot: Snapshot, state: TrainingState, rank: int = 0) -> None:
     """Put networks, optimizers, random generators and numbers where they were.
 
+    A moving average that was not kept so far begins here.
+
     Raises:
         ValueError: the snapshot is of other networks.
     """
-    live = state.networks()
-    if odd := sorted(live.keys() ^ snapshot.networks.keys()):
-        raise ValueError(f"{odd[0]} is in one of them only.")
     fill_network(state.generator, snapshot.networks["generator"])
     fill_network(state.discriminator, snapshot.networks["discriminator"])
     if state.average is not None:
-        fill_network(state.average.generator, snapshot.networks["ema"])
+        fill_network(state.average.generator, snapshot.networks.get("ema", snapshot.networks["generator"]))
     state.restore_optimizers(snapshot.optimizers)
     state.restore_json(snapshot.numbers, rank)
 

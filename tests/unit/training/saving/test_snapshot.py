@@ -138,9 +138,17 @@ def test_a_state_goes_back_to_its_snapshot_and_on_as_it_did_before(state):
 
 
 def test_a_snapshot_of_other_networks_is_refused(state):
-    snapshot = view(TrainingState.initial(seeded(TinyPaths), seeded(Critic, 1), TrainConfig(batch_size=8)))
-    with pytest.raises(ValueError, match="ema is in one of them only"):
-        restore(snapshot, state)
+    other = TrainingState.initial(seeded(TinyPaths, num_blocks=(3, 5)), seeded(Critic, 1), CONFIG)
+    with pytest.raises(ValueError, match="'second_weight' is .* there, .* here"):
+        restore(view(other), state)
+
+
+def test_an_average_that_was_not_kept_begins_as_the_generator_and_one_that_is_not_wanted_is_left_out(state):
+    without = TrainingState.initial(seeded(TinyPaths, 5), seeded(Critic, 6), TrainConfig(batch_size=8))
+    restore(view(without), state)
+    assert torch.equal(state.average.generator.Z, without.generator.Z)
+    restore(view(state), without)
+    assert without.average is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
