@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import torch
@@ -24,9 +24,7 @@ from rpganify.training.networks import ImageGenerator, network_tensors, training
 from rpganify.training.preflight import check_objects
 from rpganify.training.processes import Processes
 from rpganify.training.randomness import derived_seed, seeded_globals
-from rpganify.training.recording.grids import grids_of_training
-from rpganify.training.recording.quality import QualityLog, QualityMetric
-from rpganify.training.recording.writers import AlarmWriter, MetricsWriter
+from rpganify.training.recording.quality import QualityMetric
 from rpganify.training.run import (
     RunDirectory,
     RunRecord,
@@ -43,11 +41,10 @@ from rpganify.training.saving.checkpoint import (
     remove_leftovers,
 )
 from rpganify.training.saving.keeper import StateKeeper
-from rpganify.training.state import Best, TrainingState
+from rpganify.training.state import TrainingState
 from rpganify.training.steps import NotFinite
 from rpganify.training.training_step import TrainingStep
-from rpganify.training.watching.gradients import gradient_norms
-from rpganify.training.watching.watch import Watch
+from rpganify.training.watching.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +112,6 @@ class Trainer:
         self._save_generator = save_generator
         self._provenance = dict(provenance or {})
         self._quality = quality
-        self._quality_log: QualityLog | None = None
         self._overrides = frozenset(overrides)
         generator.to(self.device)
         discriminator.to(self.device)
@@ -123,12 +119,6 @@ class Trainer:
             discriminator.to(memory_format=torch.channels_last)
         check_objects(generator, discriminator, data, self.device, needs)
         self._step = TrainingStep(loss, data, self.config, self._mechanics)
-        self._watch = Watch(
-            every=self.config.watch_every,
-            batch_size=self.config.batch_size * self.processes.count,
-            diversity_weight=(self.config.diversity_weight or 0.0) if self.config.diversity == "paper" else 0.0,
-            draws_all=self.config.sampling in ("independent", "equal"),
-        )
 
     def run(self) -> TrainResult:
         """Train from the first step.
@@ -204,7 +194,8 @@ class Trainer:
                 self.generator.train(False)
             stack.enter_context(closing(self._step))
             stop = stack.enter_context(FinishOnInterrupt())
-            audience = stack.enter_context(closing(Audience(self._callbacks(state))))
+            observer = self._observer(state)
+            audience = stack.enter_context(closing(observer.audience))
             keeper = stack.enter_context(self._keeper(state, audience))
             with self._file_errors(state, keeper):
                 audience.on_start(self._start(state))
@@ -213,8 +204,11 @@ class Trainer:
                 try:
                     metrics, is_saved = self._step(state), False
                     with self._file_errors(state, keeper):
-                        metrics = self._inspect(state, metrics, audience)
-                        is_best = self._measure(state, keeper, audience)
+                        metrics = observer.inspect(state, metrics)
+                        is_best = False
+                        if observer.is_measuring(state.step, is_last=self._is_over(state)):
+                            keeper.require_finite(state)
+                            is_best = observer.measure(state)
                     keeper.tell()
                     if is_best or state.step % self.config.checkpoint_every == 0 or self._is_over(state):
                         keeper.save(state)
@@ -245,33 +239,6 @@ class Trainer:
         assert self.config.minutes is not None
         return self.processes.any(self.processes.is_main and state.elapsed_s >= 60 * self.config.minutes)
 
-    def _inspect(self, state: TrainingState, metrics: StepMetrics, audience: Audience) -> StepMetrics:
-        """Look for trouble, and tell of the step and of what was found."""
-        if not self.processes.is_main:
-            return metrics
-        if self._watch.is_due(metrics.step):
-            metrics = replace(metrics, gradient_norms=gradient_norms(state.generator))
-        audience.on_step(metrics)
-        for alarm in self._watch.inspect(state, metrics):
-            log.warning("Step %d: %s", alarm.step, alarm.message)
-            audience.on_alarm(alarm)
-        return metrics
-
-    def _measure(self, state: TrainingState, keeper: StateKeeper, audience: Audience) -> bool:
-        """Measure the quality if it is due; whether it is the best so far."""
-        if self._quality is None or not (state.step % self.config.quality_every == 0 or self._is_over(state)):
-            return False
-        keeper.require_finite(state)
-        is_best = False
-        if self.processes.is_main:
-            assert self._quality_log is not None
-            quality = self._quality_log.measure(state.shown_generator, state.step)
-            audience.on_quality(quality)
-            is_best = quality.is_best
-            if is_best:
-                state.best = Best(quality.value, quality.step)
-        return self.processes.any(is_best)
-
     def _save_at_last(self, state: TrainingState, keeper: StateKeeper, audience: Audience) -> None:
         """Save where the training was stopped, or where it goes back to if that broke the weights."""
         try:
@@ -301,17 +268,10 @@ class Trainer:
     def _start(self, state: TrainingState) -> TrainStart:
         return TrainStart(self.run_directory.path, state.step, self._total, self.config.minutes)
 
-    def _callbacks(self, state: TrainingState) -> tuple[Callback, ...]:
-        """All who are told: nobody in a process that is not the main one."""
-        if not self.processes.is_main:
-            return ()
-        run, config = self.run_directory, self.config
-        grids = grids_of_training(run.samples, state.shown_generator, self.data, config)
-        own: list[Callback] = [MetricsWriter(run.metrics), AlarmWriter(run.events), grids]
-        if self._quality is not None:
-            self._quality_log = QualityLog(run.quality, self._quality)
-            own.append(self._quality_log)
-        return (*own, *self.callbacks)
+    def _observer(self, state: TrainingState) -> Observer:
+        return Observer(
+            self.run_directory, state, self.data, self.config, self.processes, self._quality, self.callbacks
+        )
 
     def _keeper(self, state: TrainingState, audience: Audience) -> StateKeeper:
         def on_written(step: int, directory: Path) -> None:
