@@ -56,17 +56,20 @@ def find_model(directory: Path, *, is_raw: bool = False) -> FoundModel:
     if not directory.exists():
         raise ModelFileError(f"There is no model at {directory}. `rpganify convert my_gan.py` makes one.")
     if (directory / GRAPH).is_file():
+        _refuse_damage(directory.resolve().parent, directory)
         return _described(directory)
-    checkpoints = [directory, *reversed(sorted(directory.glob("checkpoints/step-*"), key=_step_of))]
+    if _is_checkpoint(directory):
+        model = _model_in(directory, is_raw)
+        _refuse_damage(directory, model)
+        if (model / GRAPH).is_file():
+            return _described(model)
     damaged = ""
-    for checkpoint in checkpoints:
-        names = (RAW,) if is_raw or not (checkpoint / AVERAGE / GRAPH).is_file() else (AVERAGE,)
-        for model in (checkpoint / name for name in names):
-            if not (model / GRAPH).is_file():
-                continue
-            damage = find_damage(checkpoint, under=model.name) if (checkpoint / MANIFEST).exists() else None
-            if damage is None:
-                return _described(model)
+    for checkpoint in reversed(sorted(directory.glob("checkpoints/step-*"), key=_step_of)):
+        model = _model_in(checkpoint, is_raw)
+        damage = find_damage(checkpoint, under=model.name)
+        if damage is None and (model / GRAPH).is_file():
+            return _described(model)
+        if damage is not None:
             damaged = f"{checkpoint} is damaged ({damage})"
             log.warning("The checkpoint %s, so the one before it is used.", damaged)
     for model in sorted(directory.glob("*.rpgan")):
@@ -80,9 +83,33 @@ def find_model(directory: Path, *, is_raw: bool = False) -> FoundModel:
     )
 
 
+def _is_checkpoint(directory: Path) -> bool:
+    return re.fullmatch(r"step-\d+", directory.resolve().name) is not None
+
+
+def _model_in(checkpoint: Path, is_raw: bool) -> Path:
+    """Where the wanted model of a checkpoint lies, if it has one."""
+    return checkpoint / (RAW if is_raw or not (checkpoint / AVERAGE).exists() else AVERAGE)
+
+
+def _refuse_damage(checkpoint: Path, model: Path) -> None:
+    """Refuse a model that the user names, where it is in a checkpoint and not as it was written.
+
+    Raises:
+        ModelFileError: it is not.
+    """
+    has_manifest = _is_checkpoint(checkpoint) and (checkpoint / MANIFEST).exists()  # a copy may have left it behind
+    damage = find_damage(checkpoint, under=model.resolve().name) if has_manifest else None
+    if damage is not None:
+        raise ModelFileError(
+            f"The checkpoint {checkpoint} is damaged ({damage}). Name its run instead, of which the newest intact one is "
+            "opened, or take another copy."
+        )
+
+
 def _described(model: Path) -> FoundModel:
     checkpoint = model.resolve().parent
-    if not re.fullmatch(r"step-\d+", checkpoint.name) or model.name not in (RAW, AVERAGE):
+    if not _is_checkpoint(checkpoint) or model.name not in (RAW, AVERAGE):
         return FoundModel(model)
     has_average = (checkpoint / AVERAGE / GRAPH).is_file()
     return FoundModel(model, _step_of(checkpoint), model.name == AVERAGE if has_average else None)

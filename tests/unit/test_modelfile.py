@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 import rpganify
 from rpganify import modelfile
 from rpganify.errors import ModelFileError
+from rpganify.manifest import write_manifest
 from rpganify.modelfile import load_model, save_model
 from rpganify.modelfinding import find_model
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
@@ -219,6 +220,7 @@ def test_of_a_run_the_newest_checkpoint_is_opened(
 ) -> None:
     for step, one in ((90, model), (100, other), (20, model)):
         save_model(one, tmp_path / f"checkpoints/step-{step:06d}/generator.rpgan")
+        write_manifest(tmp_path / f"checkpoints/step-{step:06d}")
     assert find_model(tmp_path).directory == tmp_path / "checkpoints/step-000100/generator.rpgan"
     assert load_model(tmp_path).plan == other.plan  # type: ignore[union-attr]
 
@@ -227,6 +229,7 @@ def test_of_a_run_whose_newest_checkpoint_is_unfinished_the_one_before_is_opened
     model: RandomPathGenerator, tmp_path: Path
 ) -> None:
     save_model(model, tmp_path / "checkpoints/step-000100/generator.rpgan")
+    write_manifest(tmp_path / "checkpoints/step-000100")
     (tmp_path / "checkpoints/step-000200/generator.rpgan").mkdir(parents=True)
     assert find_model(tmp_path).directory == tmp_path / "checkpoints/step-000100/generator.rpgan"
 

@@ -75,3 +75,42 @@ def test_a_run_without_an_intact_model_is_refused_with_what_is_damaged(tmp_path:
     (checkpoint / "generator.rpgan/graph.json").write_text("[]")
     with pytest.raises(ModelFileError, match=r"has no intact model: .*step-000005 is damaged \(generator\.rpgan/graph"):
         find_model(tmp_path)
+
+
+def flip(file: Path) -> None:
+    file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:])
+
+
+@pytest.mark.parametrize("named", ["", "ema.rpgan"])
+def test_a_damaged_checkpoint_that_is_named_itself_is_refused_and_nothing_else_taken_for_it(
+    tmp_path: Path, named: str
+) -> None:
+    checkpoint_at(tmp_path, 3, "generator.rpgan", "ema.rpgan")
+    checkpoint = checkpoint_at(tmp_path, 5, "generator.rpgan", "ema.rpgan")
+    (tmp_path / "checkpoints/best").symlink_to("step-000005", target_is_directory=True)
+    flip(checkpoint / "ema.rpgan/graph.json")
+    for place in (checkpoint, tmp_path / "checkpoints/best"):
+        with pytest.raises(
+            ModelFileError,
+            match=r"^The checkpoint .* is damaged \(ema\.rpgan/graph\.json does not have its checksum\)\. Name its run",
+        ):
+            find_model(place / named)
+    assert find_model(checkpoint, is_raw=True).directory == checkpoint / "generator.rpgan"
+
+
+@pytest.mark.parametrize("lost", ["manifest.json", "ema.rpgan/graph.json"])
+def test_a_checkpoint_that_lost_a_file_is_passed_over_by_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, lost: str
+) -> None:
+    whole = checkpoint_at(tmp_path, 5, "generator.rpgan", "ema.rpgan")
+    (checkpoint_at(tmp_path, 10, "generator.rpgan", "ema.rpgan") / lost).unlink()
+    with caplog.at_level(logging.WARNING):
+        assert find_model(tmp_path) == FoundModel(whole / "ema.rpgan", 5, True)
+    assert f"step-000010 is damaged ({lost} is missing), so the one before it is used." in caplog.text
+
+
+def test_a_model_that_was_copied_without_its_manifest_is_opened(tmp_path: Path) -> None:
+    checkpoint = checkpoint_at(tmp_path, 10, "generator.rpgan")
+    (checkpoint / "manifest.json").unlink()
+    for named in (checkpoint, checkpoint / "generator.rpgan"):
+        assert find_model(named) == FoundModel(checkpoint / "generator.rpgan", 10, None)

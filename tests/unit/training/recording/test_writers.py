@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import resource
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,24 @@ def test_every_alarm_is_a_line_that_stays_when_steps_are_taken_back(tmp_path):
         {"step": 7, "kind": "saturation", "message": "ein Fréchet-Abstand"},
         {"step": 4, "kind": "rollback", "message": "back"},
     ]
+
+
+def test_a_full_disk_leaves_half_a_line_that_is_not_tried_again_and_dropped_later(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    writer = MetricsWriter(path)
+    writer.on_start(start_at(0))
+    writer.on_step(metrics_of(1))
+    room = path.stat().st_size + 40
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            writer.on_step(metrics_of(2))
+        writer.close()  # says nothing more
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.stat().st_size == room
+    writer = MetricsWriter(path)
+    writer.on_start(start_at(2))
+    writer.close()
+    assert steps_in(path) == [1]

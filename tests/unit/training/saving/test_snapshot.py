@@ -139,7 +139,7 @@ def test_a_state_goes_back_to_its_snapshot_and_on_as_it_did_before(state):
 
 def test_a_snapshot_of_other_networks_is_refused(state):
     other = TrainingState.initial(seeded(TinyPaths, num_blocks=(3, 5)), seeded(Critic, 1), CONFIG)
-    with pytest.raises(ValueError, match="'second_weight' is .* there, .* here"):
+    with pytest.raises(ValueError, match=r"'second_weight' is .* there, .* here"):
         restore(view(other), state)
 
 
