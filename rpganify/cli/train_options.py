@@ -198,7 +198,9 @@ PrecisionOption = Annotated[
 ]
 CompileOption = Annotated[
     bool,
-    typer.Option("--compile", help="Let torch.compile make the discriminator and a standard generator."),
+    typer.Option(
+        "--compile", help="Let torch.compile make a discriminator without spectral norm, and a standard generator."
+    ),
 ]
 ChannelsLastOption = Annotated[
     bool, typer.Option("--channels-last", help="Lay the discriminator's convolutions and the images channels last.")

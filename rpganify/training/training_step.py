@@ -210,6 +210,12 @@ class TrainingStep:
                 str(error).partition("Set TORCHDYNAMO")[0].split()
             )  # behind it is advice on debugging torch
             raise TrainingError(f"torch.compile fails: {reason}. Train without --compile.") from error
+        if "modified by an inplace operation" in str(error):
+            raise TrainingError(
+                "torch.compile makes a discriminator that cannot be called twice before its gradients: it keeps state, such "
+                "as spectral norm's vectors, that each call moves on. Train without --compile, or with a discriminator "
+                "without spectral norm (--loss wgan-gp builds one)."
+            ) from error
 
     def _real(self, state: TrainingState) -> RealBatch:
         """The next batch of real images."""

@@ -74,6 +74,22 @@ def test_a_machine_that_cannot_compile_is_told_to_do_without(tmp_path, monkeypat
     torch.compiler.reset()
 
 
+def test_a_compiled_network_that_moves_its_state_with_each_call_is_refused_with_what_would_do(tmp_path, monkeypatch):
+    def compile(network):
+        state = nn.Parameter(torch.ones(1))
+
+        def made(images):
+            with torch.no_grad():
+                state.mul_(0.5)
+            return network(images) * state * state
+
+        return made
+
+    monkeypatch.setattr(torch, "compile", compile)
+    with pytest.raises(TrainingError, match=r"cannot be called twice .* spectral norm.*--loss wgan-gp builds one"):
+        train(tmp_path, Hinge(), dataclasses.replace(CONFIG, compile=True), TinyPaths)
+
+
 @pytest.mark.slow
 def test_what_torch_compile_itself_makes_trains_like_the_plain_networks(tmp_path):
     plain = train(tmp_path / "plain", WassersteinGP(), CONFIG, TinyLatent)
