@@ -35,7 +35,7 @@ from rpganify.registry import Registry
 from rpganify.training.callbacks import Callback, TrainResult, TrainStart
 from rpganify.training.networks import ImageGenerator
 from rpganify.training.recording.quality import QualityMetric
-from rpganify.training.run import RunDirectory
+from rpganify.training.run import RunDirectory, claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +122,17 @@ def forget_run(run: Path, model: Path) -> None:
     """Removes an earlier training from a run's folder, and nothing else that lies there.
 
     Raises:
-        TrainingError: the model to train is part of it.
+        TrainingError: the model to train is part of it, or another training is at work there.
     """
     directory = RunDirectory(run)
     if model.exists() and model.resolve().is_relative_to(run.resolve()):
         raise TrainingError(f"{model} is part of {run}, which --force would replace. Name another folder with -o.")
-    for folder in (directory.samples, directory.checkpoints):
-        if folder.exists():
-            shutil.rmtree(folder)
-    for file in (directory.config, directory.metrics, directory.events, directory.quality):
-        file.unlink(missing_ok=True)
+    with claimed(directory):
+        for folder in (directory.samples, directory.checkpoints):
+            if folder.exists():
+                shutil.rmtree(folder)
+        for file in (directory.config, directory.metrics, directory.events, directory.quality):
+            file.unlink(missing_ok=True)
 
 
 def choose_precision(asked: Precision | None) -> Literal["fp32", "bf16", "fp16"]:

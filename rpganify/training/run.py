@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -20,6 +23,14 @@ from rpganify.errors import TrainingError, closest
 from rpganify.training.config import TrainConfig
 from rpganify.training.networks import ImageGenerator, network_tensors
 from rpganify.training.saving.checkpoint import list_checkpoints
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
+log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 
@@ -88,6 +99,42 @@ class RunRecord:
             for name in names
             if self.facts.get(name) != other.facts.get(name)
         }
+
+
+@contextmanager
+def claimed(run: RunDirectory) -> Iterator[None]:
+    """The run's folder for this process alone; made if missing. The system gives it free when the process ends, however.
+
+    Where the system, or its file system, knows no such claims, nothing is claimed.
+
+    Raises:
+        TrainingError: another training is at work in it, or it cannot be made.
+    """
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+        handle = None if fcntl is None else os.open(run.path, os.O_RDONLY)
+    except OSError as error:
+        raise TrainingError(f"{run.path} cannot hold a training: {error}. Choose another folder.") from error
+    try:
+        _claim(run.path, handle)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _claim(path: Path, handle: int | None) -> None:
+    if fcntl is None or handle is None:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise TrainingError(
+            f"Another training is at work in {path}. Wait for its end, stop it (Ctrl-C, or SIGTERM to its process), or "
+            "choose another folder."
+        ) from error
+    except OSError as error:
+        log.debug("%s cannot be claimed: %s", path, error)
 
 
 def write_record(run: RunDirectory, record: RunRecord) -> None:

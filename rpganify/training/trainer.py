@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import is_dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from rpganify.training.recording.quality import QualityMetric
 from rpganify.training.run import (
     RunDirectory,
     RunRecord,
+    claimed,
     describe_network,
     read_record,
     refuse_differences,
@@ -134,8 +135,9 @@ class Trainer:
                 f"{self.run_directory.path} holds a training already. Go on with it by --resume, or choose another "
                 "folder."
             )
-        self._write_record(self._record())
-        return self._train_from_the_start()
+        with self._claimed():
+            self._write_record(self._record())
+            return self._train_from_the_start()
 
     def resume(self) -> TrainResult:
         """Go on from the newest intact checkpoint, to the same weights as if there had been no stop.
@@ -147,6 +149,10 @@ class Trainer:
                 `run`.
         """
         before = read_record(self.run_directory)
+        with self._claimed():
+            return self._resume(before)
+
+    def _resume(self, before: RunRecord) -> TrainResult:
         record = self._record(before.provenance)
         refuse_differences(self.run_directory, before, record, self._overrides)
         if not self.run_directory.is_used:
@@ -168,6 +174,9 @@ class Trainer:
             # Only now: what is refused leaves the run as it was. What may differ may have, such as the number of steps.
             self._write_record(record)
             return self._train(state)
+
+    def _claimed(self) -> AbstractContextManager[None]:
+        return claimed(self.run_directory) if self.processes.is_main else nullcontext()
 
     def _train_from_the_start(self) -> TrainResult:
         with self._own_randomness():
