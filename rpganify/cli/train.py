@@ -135,6 +135,11 @@ def train(
     from rpganify.training.recording.trackers import open_tracker
     from rpganify.training.trainer import Trainer
 
+    if override and not resume:
+        raise typer.BadParameter(
+            "is for a run that is gone on with; a new one has the settings that you give. Add --resume, or leave it out.",
+            param_hint="--override",
+        )
     loss_options = parse_literals(loss_arg, "--loss-arg", "penalty_weight=10")
     discriminator_options = parse_pairs(discriminator_arg, "--discriminator-arg", "channels=64")
     settings = TrainConfig(

@@ -104,3 +104,10 @@ def test_a_checkpoint_with_a_flipped_byte_is_refused_by_name_and_the_one_before_
     assert warning in told and "from step 2 on, to step 4" in told
     assert_same_training(converted, "straight", "run")
     assert warning not in converted.succeeds("sample", "run", "-n", "4", "-o", "grid.png").stderr
+
+
+def test_a_new_training_has_nothing_to_override(converted):
+    result = converted(*TRAIN, "--steps", "1", "-o", "run", "--override", "batch_size")
+    assert result.exit_code == 2
+    assert "a new one has the settings that you give. Add --resume, or leave it out." in " ".join(result.stderr.split())
+    assert not (converted.directory / "run").exists()
