@@ -1,6 +1,7 @@
 """Trainings that go on, are repeated, or are opened where a checkpoint is damaged; on the command line."""
 
 import json
+import signal
 import tomllib
 
 import pytest
@@ -111,3 +112,27 @@ def test_a_new_training_has_nothing_to_override(converted):
     assert result.exit_code == 2
     assert "a new one has the settings that you give. Add --resume, or leave it out." in " ".join(result.stderr.split())
     assert not (converted.directory / "run").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_training_that_is_asked_to_stop_saves_and_says_by_its_exit_code_who_asked(
+    converted, monkeypatch, number, code
+):
+    from rpganify.training.recording.writers import MetricsWriter
+
+    told = MetricsWriter.on_step
+
+    def stop(self, metrics):
+        told(self, metrics)
+        if metrics.step == 3:
+            signal.raise_signal(number)
+
+    converted.succeeds(*TRAIN, "--steps", "5", "-o", "straight")
+    monkeypatch.setattr(MetricsWriter, "on_step", stop)
+    result = converted(*TRAIN, "--steps", "5", "-o", "run")
+    assert result.exit_code == code
+    assert "stopped at step 3 of 5, saved. Go on with: rpganify train run --resume" in result.stderr
+    assert latest(converted, "run").resolve().name == "step-000003"
+    monkeypatch.setattr(MetricsWriter, "on_step", told)
+    converted.succeeds("train", "run", "--resume")
+    assert_same_training(converted, "straight", "run")

@@ -102,7 +102,8 @@ def test_a_setting_that_may_differ_does_from_there_on_and_the_run_says_so(tmp_pa
 def test_only_what_there_is_can_be_overridden(tmp_path):
     trainer_at(tmp_path).run()
     with pytest.raises(
-        TrainingError, match=r"There is no setting 'batchsize' to override\. Did you mean 'batch_size' or .* There are: steps,"
+        TrainingError,
+        match=r"There is no setting 'batchsize' to override\. Did you mean 'batch_size' or .* There are: steps,",
     ):
         trainer_at(tmp_path, overrides=["batchsize"]).resume()
 
