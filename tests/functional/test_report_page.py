@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import rpganify
 from rpganify.cli.app import app
 from rpganify.conversion.converting import standard
+from rpganify.manifest import write_manifest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -53,6 +54,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rpganify.save(standard(wordy), folder / "plain.rpgan")
     run = folder / "first"
     shutil.copytree(folder / "wordy.rpgan", run / "checkpoints" / "step-000040" / "generator.rpgan")
+    write_manifest(run / "checkpoints" / "step-000040")
     (run / "config.json").write_text(json.dumps({"facts": {"data": "faces, 5000 images"}, "settings": {"lr": 0.1}}))
     lines = [json.dumps({"step": n, "generator_loss": 1 / n, "discriminator_loss": n % 7}) for n in range(1, 41)]
     (run / "metrics.jsonl").write_text("\n".join(lines))
