@@ -51,6 +51,7 @@ def train(
     weights: WeightsOption = None,
     discriminator: use.DiscriminatorOption = None,
     discriminator_arg: use.DiscriminatorArgOption = None,
+    discriminator_from: use.DiscriminatorFromOption = None,
     class_weight: use.ClassWeightOption = 1.0,
     augment: use.AugmentOption = "",
     batch_size: use.BatchSizeOption = 64,
@@ -117,6 +118,7 @@ def train(
         choose_precision,
         choose_quality,
         forget_run,
+        known_discriminator,
         open_for_training,
         parse_betas,
         provenance_of_run,
@@ -158,6 +160,7 @@ def train(
         d_steps=d_steps,
         loss=loss,
         loss_options=tuple(sorted(loss_options.items())),
+        discriminator_from="" if discriminator_from is None else str(discriminator_from),
         class_weight=class_weight,
         augment=augment,
         diversity=diversity.value,
@@ -228,6 +231,7 @@ def train(
         registry=registry,
         num_classes=num_classes,
     )
+    begins_with = known_discriminator(judge, discriminator_from, run, is_resumed=resume)
     before = deepcopy(opened.generator) if only_new else None
     metric = choose_quality(quality, real, quality_images, seed, place, registry) if quality else None
     with pinned_kernel(kernel), ProgressTalk() as progress:
@@ -242,13 +246,14 @@ def train(
             save_generator=save_generator,
             device=place,
             provenance={"model": model, "data": data, "discriminator": rival, "kernel": kernel}
+            | begins_with
             | provenance_of_run(opened.generator),
             needs=registry.get(LossEntry, loss).needs,
             quality=metric,
             overrides=override or (),
         )
         if force and not resume and trainer.processes.is_main:
-            forget_run(run, Path(model))
+            forget_run(run, Path(model), *([discriminator_from] if discriminator_from else []))
         result = trainer.resume() if resume else trainer.run()
     if isinstance(before, RandomPathGenerator) and trainer.processes.is_main:
         show_retention(before, result.checkpoint, trusts_source=trust_source)

@@ -100,6 +100,14 @@ DiscriminatorArgOption = Annotated[
     list[str] | None,
     typer.Option("--discriminator-arg", metavar="NAME=VALUE", help="An option of the discriminator; repeat."),
 ]
+DiscriminatorFromOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--discriminator-from",
+        metavar="RUN",
+        help="Begin with the weights of that run's discriminator, such as the run's before it grew.",
+    ),
+]
 StandardOption = Annotated[
     bool, typer.Option("--standard", help="Train the SOURCE as it is, with random z, to compare with.")
 ]

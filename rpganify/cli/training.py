@@ -36,6 +36,7 @@ from rpganify.training.callbacks import Callback, TrainResult, TrainStart
 from rpganify.training.networks import ImageGenerator
 from rpganify.training.recording.quality import QualityMetric
 from rpganify.training.run import RunDirectory, claimed
+from rpganify.training.saving.discriminator import load_discriminator
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +119,40 @@ def save_generator(model: Any, directory: Path) -> None:
     save_model(model, directory)
 
 
-def forget_run(run: Path, model: Path) -> None:
+def forget_run(run: Path, *sources: Path) -> None:
     """Removes an earlier training from a run's folder, and nothing else that lies there.
 
+    Args:
+        run: the folder.
+        sources: what the new training begins with.
     Raises:
-        TrainingError: the model to train is part of it, or another training is at work there.
+        TrainingError: a source is part of it, or another training is at work there.
     """
     directory = RunDirectory(run)
-    if model.exists() and model.resolve().is_relative_to(run.resolve()):
-        raise TrainingError(f"{model} is part of {run}, which --force would replace. Name another folder with -o.")
+    for source in sources:
+        if source.exists() and source.resolve().is_relative_to(run.resolve()):
+            raise TrainingError(f"{source} is part of {run}, which --force would replace. Name another folder with -o.")
     with claimed(directory):
         for folder in (directory.samples, directory.checkpoints):
             if folder.exists():
                 shutil.rmtree(folder)
         for file in (directory.config, directory.metrics, directory.events, directory.quality):
             file.unlink(missing_ok=True)
+
+
+def known_discriminator(discriminator: nn.Module, other: Path | None, run: Path, *, is_resumed: bool) -> dict[str, str]:
+    """Fills a discriminator with another run's, if one is named, and says so; gives what the run records of it.
+
+    A training that goes on has its own in its checkpoint; only one that was stopped before its first begins anew.
+
+    Raises:
+        TrainingError: that run has none, or another.
+    """
+    if other is None or (is_resumed and RunDirectory(run).is_used):
+        return {}
+    loaded = load_discriminator(discriminator, other)
+    say(f"discriminator: begins with the weights of {loaded.checkpoint}")
+    return {"discriminator from": str(loaded.checkpoint), "discriminator sha256": loaded.sha256}
 
 
 def choose_precision(asked: Precision | None) -> Literal["fp32", "bf16", "fp16"]:

@@ -94,6 +94,8 @@ class TrainConfig:
             images; 1 is the default because it is the fastest by the clock.
         loss: name of the adversarial loss, for the record; the trainer is given the loss itself.
         loss_options: the loss's own options as (name, value) pairs, for the record.
+        discriminator_from: the run whose discriminator the training begins with, for the record; the trainer is given
+            the discriminator itself (`saving.discriminator.load_discriminator`). Empty for a fresh one.
         class_weight: factor of an auxiliary classifier's cross entropy, where the discriminator has one.
         augment: changes that real and fake images go through before the discriminator, such as `translation,cutout`
             (`training.augment`); empty for none.
@@ -141,6 +143,7 @@ class TrainConfig:
     d_steps: int = 1
     loss: str = "hinge"
     loss_options: tuple[tuple[str, OptionValue], ...] = ()
+    discriminator_from: str = ""
     class_weight: float = 1.0
     augment: str = ""
     diversity: DiversityForm = "paper"
