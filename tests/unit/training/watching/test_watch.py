@@ -130,6 +130,57 @@ def test_a_training_whose_generator_stands_still_saturates(tmp_path):
     assert [alarm["kind"] for alarm in alarms] == ["saturation"]
 
 
+# Defeat
+
+
+def test_a_discriminator_whose_scores_no_longer_differ_is_told_of_once_and_again_after_it_recovered():
+    watch = Watch(every=10**6, window=10)
+    state = SimpleNamespace(generator=seeded(TinyPaths))
+    gaps = [*[4.0] * 10, *[0.08] * 10, *[0.01] * 20, *[-0.1] * 10, *[0.002, -0.002] * 5]
+    found = {}
+    for step, gap in enumerate(gaps, 1):
+        for alarm in watch.inspect(state, metrics_of(step, 2.0, 0.3 + gap, 0.3)):
+            found[step] = alarm
+    assert list(found) == [30, 60]
+    assert found[30].kind == "defeat" and found[30].message == (
+        "The discriminator no longer tells real from fake images: over the last 10 steps their mean scores were 0.01 apart, "
+        "and once 4. Unless the images are as good as real ones, it is too weak: give it more channels "
+        "(--discriminator-arg channels=…), a higher --discriminator-lr, or more --d-steps."
+    )
+
+
+def test_scores_that_never_were_apart_are_no_defeat():
+    watch = Watch(every=10**6, window=10)
+    state = SimpleNamespace(generator=seeded(TinyPaths))
+    assert not any(watch.inspect(state, metrics_of(step, 2.0, 0.3, 0.3)) for step in range(1, 31))
+
+
+def test_a_training_whose_discriminator_forgets_is_told_of_it(tmp_path):
+    alarms = trained(
+        tmp_path / "run",
+        seeded(TinyPaths),
+        Hinge(),
+        discriminator=_Forgetting(),
+        steps=300,
+        batch_size=16,
+        discriminator_lr=0.0,
+    )
+    assert [alarm["kind"] for alarm in alarms] == ["defeat"]
+
+
+class _Forgetting(torch.nn.Module):
+    """Its scores come nearer one another with each pass, as those of a network whose units die."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        return self.weight * images.flatten(1).mean(dim=1) * 0.97 ** min(self.calls, 600)
+
+
 # Gradients
 
 
