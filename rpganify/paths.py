@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,21 @@ from torch import Tensor
 from rpganify.errors import PathError
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """One path on the way from one to another.
+
+    Args:
+        path: the path that the step arrives at.
+        bucket: the bucket that changed, from 0; None for the first path, where nothing has.
+        block: the block that it left; None for the first path.
+    """
+
+    path: tuple[int, ...]
+    bucket: int | None = None
+    block: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +110,114 @@ class PathSpace:
         columns = [_equal_column(m, num_paths, generator) for m in self.num_blocks]
         return self._frozen(torch.stack(columns, dim=1), freeze)
 
+    def sample_distinct(self, num_paths: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Uniform paths of which no two are equal, in random order: int64 `(num_paths, num_buckets)`, on the CPU.
+
+        Args:
+            num_paths: how many, from 0 to all there are, which then are all of them.
+            generator: as of `sample`.
+        Raises:
+            PathError: there are not as many.
+        """
+        if not 0 <= num_paths <= self.cardinality:
+            raise PathError(
+                f"There are {self.cardinality:,} different paths, and {num_paths:,} cannot be drawn of them."
+            )
+        chance = random.Random(int(torch.randint(2**62, (), generator=generator)))
+        if self.cardinality < 2**62:
+            return self._numbered(chance.sample(range(self.cardinality), num_paths))
+        numbers: dict[int, None] = {}
+        while len(numbers) < num_paths:  # in so large a space two are hardly ever equal
+            numbers[chance.randrange(self.cardinality)] = None
+        return self._numbered(list(numbers))
+
     def vary(self, path: Tensor | Sequence[int], bucket: int) -> Tensor:
         """Every block of one bucket, all others frozen at `path`: int64 `(num_blocks[bucket], num_buckets)`."""
         self._check_bucket(bucket)
-        base = self.check(torch.as_tensor(path)[None])[0]
+        base = self._one(path)
         paths = base.repeat(self.num_blocks[bucket], 1)
         paths[:, bucket] = torch.arange(self.num_blocks[bucket])
         return paths
+
+    def swap(self, path: Tensor | Sequence[int], blocks: Mapping[int, int]) -> Tensor:
+        """The path with other blocks in some buckets, int64 `(num_buckets,)`.
+
+        Args:
+            path: `(num_buckets,)`.
+            blocks: bucket index -> its new block.
+        Raises:
+            PathError: there is no such bucket, or no such block in it.
+        """
+        return self._frozen(self._one(path)[None].clone(), blocks)[0]
+
+    def mix(self, first: Tensor | Sequence[int], second: Tensor | Sequence[int], buckets: Sequence[int]) -> Tensor:
+        """The path with the blocks of `second` in some buckets and those of `first` in all others: `(num_buckets,)`.
+
+        Raises:
+            PathError: a path is not of this space, or there is no such bucket.
+        """
+        other = self._one(second)
+        for bucket in buckets:
+            self._check_bucket(bucket)
+        return self.swap(first, {bucket: int(other[bucket]) for bucket in buckets})
+
+    def mixtures(
+        self,
+        first: Tensor | Sequence[int],
+        second: Tensor | Sequence[int],
+        num_paths: int | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Different paths that take each bucket's block from one of two paths, int64 `(num_paths, num_buckets)`.
+
+        Args:
+            first, second: `(num_buckets,)`.
+            num_paths: how many, at random; None gives all `2**d` where the two differ in d buckets, `first` first, those
+                that take the last bucket from `second` behind those that do not, and so on up to the first bucket.
+            generator: of the choice.
+        Raises:
+            PathError: a path is not of this space, or there are fewer mixtures than that.
+        """
+        one, other = self._one(first), self._one(second)
+        differing = (one != other).nonzero()[:, 0]  # (d,)
+        if not len(differing):
+            raise PathError(f"Both paths are {self.format(one)}, so there is nothing to mix.")
+        masks = PathSpace((2,) * len(differing))
+        if num_paths is None:
+            chosen = masks._numbered(range(masks.cardinality))
+        elif num_paths > masks.cardinality:
+            raise PathError(
+                f"{self.format(one)} and {self.format(other)} differ in {len(differing)} buckets, so they have "
+                f"{masks.cardinality:,} mixtures, themselves among them; {num_paths:,} cannot be drawn."
+            )
+        else:
+            chosen = masks.sample_distinct(num_paths, generator=generator)
+        paths = one.repeat(len(chosen), 1)
+        paths[:, differing] = torch.where(chosen.bool(), other[differing], one[differing])
+        return paths
+
+    def walk(
+        self, start: Tensor | Sequence[int], end: Tensor | Sequence[int], *, is_backward: bool = False
+    ) -> list[PathStep]:
+        """The paths from `start` to `end`, each with one more bucket taken from `end`; buckets that agree are passed over.
+
+        Args:
+            start: the first path, `(num_buckets,)`.
+            end: the last one.
+            is_backward: change the last bucket first.
+        Returns:
+            `start`, and a step for each bucket in which the two differ; the last one's path is `end`.
+        Raises:
+            PathError: a path that is not of this space.
+        """
+        first, last = (tuple(self._one(path).tolist()) for path in (start, end))
+        steps, path = [PathStep(first)], list(first)
+        for bucket in sorted(range(self.num_buckets), reverse=is_backward):
+            if path[bucket] != last[bucket]:
+                left, path[bucket] = path[bucket], last[bucket]
+                steps.append(PathStep(tuple(path), bucket, left))
+        return steps
 
     def check(self, paths: Tensor) -> Tensor:
         """`paths` as int64 `(N, num_buckets)` if every block exists.
@@ -135,6 +252,18 @@ class PathSpace:
     def format(self, path: Tensor | Sequence[int]) -> str:
         """A path as people write it: block numbers from 0, joined by '-'."""
         return "-".join(str(int(block)) for block in path)
+
+    def _one(self, path: Tensor | Sequence[int]) -> Tensor:
+        """A single path, checked: int64 `(num_buckets,)`."""
+        return self.check(torch.as_tensor(path)[None])[0]
+
+    def _numbered(self, numbers: Sequence[int]) -> Tensor:
+        """The paths of these numbers, counted from 0 as the digits of a number are, the last bucket the fastest."""
+        columns = []
+        for num_blocks in reversed(self.num_blocks):
+            columns.append(torch.tensor([number % num_blocks for number in numbers], dtype=torch.int64))
+            numbers = [number // num_blocks for number in numbers]
+        return torch.stack(columns[::-1], dim=1)
 
     def _frozen(self, paths: Tensor, freeze: Mapping[int, int] | None) -> Tensor:
         """The paths, some buckets' columns overwritten by one block each."""

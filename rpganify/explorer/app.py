@@ -21,7 +21,6 @@ from rpganify.explorer.conditions import Field, read_fields
 from rpganify.explorer.describing import Naming, describe
 from rpganify.explorer.guard import Guard
 from rpganify.explorer.painting import Painter
-from rpganify.explorer.walking import walk
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ def build_app(painter: Painter, fields: Sequence[Field], naming: Naming, executo
     async def way(request: Request) -> Response:
         query = Query(request.url.query)
         start, end = (painter.paths.parse(query.one(name)) for name in ("start", "end"))
-        steps = walk(painter.paths, start, end, is_backward=query.many("order") == ["backward"])
+        steps = painter.paths.walk(start, end, is_backward=query.many("order") == ["backward"])
         return JSONResponse([{"path": step.path, "bucket": step.bucket, "block": step.block} for step in steps])
 
     async def paint(draw: Callable[[], bytes]) -> Response:
