@@ -1,13 +1,13 @@
-"""`rpganify sample`: pictures, or sound, of random paths, of one path, or of one bucket's blocks."""
+"""`rpganify sample`: pictures, or sound, of random paths, or of what is made of one path."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
+from rpganify.cli import sample_options as use
 from rpganify.cli.options import (
     ConditionOption,
     DeviceOption,
@@ -17,22 +17,6 @@ from rpganify.cli.options import (
     SeedOption,
     TrustSourceOption,
 )
-from rpganify.cli.parsing import find_bucket
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from rpganify.paths import PathSpace
-
-DEFAULT_NUM_IMAGES = 64
-
-
-class Age(StrEnum):
-    """Of a model that has grown, through which blocks random paths go."""
-
-    OLD = "old"
-    NEW = "new"
 
 
 def sample(
@@ -44,23 +28,23 @@ def sample(
         ),
     ] = Path("grid.png"),
     num_images: Annotated[
-        int | None, typer.Option("-n", min=1, metavar="NUMBER", help="How many images; 64 without --path and --vary.")
-    ] = None,
-    path: Annotated[
-        str | None, typer.Option("--path", metavar="PATH", help="The image of this path, such as 3-17-0-22-5.")
-    ] = None,
-    vary: Annotated[
-        str | None,
+        int | None,
         typer.Option(
-            "--vary", metavar="BUCKET", help="Every block of this bucket (number from 1, or name), all others frozen."
+            "-n",
+            min=1,
+            metavar="NUMBER",
+            help="How many random images; 64. Of --mix and --nearest, how many are shown.",
         ),
     ] = None,
-    among: Annotated[
-        Age | None,
-        typer.Option(
-            "--among", help="Of a model that has grown: random paths through old blocks only, or with a new one."
-        ),
-    ] = None,
+    path: use.PathOption = None,
+    vary: use.VaryOption = None,
+    swap: use.SwapOption = None,
+    walk: use.WalkOption = None,
+    mix: use.MixOption = None,
+    take: use.TakeOption = None,
+    nearest: use.NearestOption = None,
+    distance: use.DistanceOption = None,
+    among: use.AmongOption = None,
     rate: Annotated[
         int | None,
         typer.Option(
@@ -77,19 +61,16 @@ def sample(
     """Draw images as one picture.
 
     Small images are enlarged by a whole number. Signals are drawn as curves; -o FILE.wav writes them as sound, one
-    after the other, and -o FILE.npy writes the numbers of any output as they are. With --vary and no --path, the frozen
-    buckets' blocks are random. --json prints the path of every image.
+    after the other, and -o FILE.npy writes the numbers of any output as they are. What is made of a path (--vary, --swap,
+    --walk, --mix, --nearest) is made of a random one without --path. --json prints the path of every image.
     """
     from rpganify.cli.sample_files import check_sample_path, write_samples
 
     check_sample_path(output)
     if rate is not None and output.suffix.lower() != ".wav":
         raise typer.BadParameter(f"{output} is no sound; --rate goes with -o FILE.wav.", param_hint="--rate")
-    if num_images is not None and (path or vary):
-        raise typer.BadParameter("-n counts random paths; leave it out with --path or --vary.", param_hint="-n")
-
-    if among is not None and (path or vary):
-        raise typer.BadParameter("It chooses random paths; leave it out with --path or --vary.", param_hint="--among")
+    wanted = use.PathOptions(num_images, path, vary, tuple(swap or ()), walk, mix, take, nearest, distance, among)
+    wanted.check()
 
     import torch
 
@@ -97,13 +78,13 @@ def sample(
     from rpganify.analysis.generation import ImageMaker, evaluating
     from rpganify.cli.choosing import choose_device
     from rpganify.cli.conditions import read_conditions
-    from rpganify.cli.console import say, show_json
+    from rpganify.cli.console import say, show, show_json
     from rpganify.cli.models import open_on_disk
+    from rpganify.cli.sample_paths import DEFAULT_NUM_IMAGES, ChosenPaths, choose_paths
     from rpganify.data.display import is_picture
     from rpganify.errors import PathError
     from rpganify.memory import keep_freed_memory
     from rpganify.routing.generator import RandomPathGenerator
-    from rpganify.surgery.new_paths import sample_new_paths, sample_old_paths
 
     place = choose_device(device)
     if place.type == "cpu":
@@ -113,47 +94,31 @@ def sample(
         say(line)
     opened = found.model
     opened.to(place)
-    conditions = read_conditions(condition, opened.conditions)
+    context = AnalysisContext(seed=seed, conditions=read_conditions(condition, opened.conditions), device=place)
     chance = torch.Generator().manual_seed(seed)
-    labels: list[str] = []
-    title = ""
-    if isinstance(opened, RandomPathGenerator):
-        if among is not None:
-            draw = sample_old_paths if among is Age.OLD else sample_new_paths
-            codes = draw(opened, num_images or DEFAULT_NUM_IMAGES, chance)
-        else:
-            codes, labels, title = _choose_paths(opened.paths, num_images, path, vary, chance)
-        printed = [opened.paths.format(one) for one in codes]
-    elif path or vary or among:
-        raise PathError(
-            f"{model} is a standard generator with a random latent, so it has no paths and buckets. "
-            "Leave out --path, --vary and --among, or sample a converted model."
-        )
-    else:
-        codes, printed = opened.draw(num_images or DEFAULT_NUM_IMAGES, chance), []
-    context = AnalysisContext(seed=seed, conditions=conditions, device=place)
+    maker = ImageMaker(cast(PathModel, opened), context)
     with evaluating(opened, seed):
-        maker = ImageMaker(cast(PathModel, opened), context)
-        values = maker.values(codes)
-    done = write_samples(values, output, labels, title, rate=rate, model=model)
+        if isinstance(opened, RandomPathGenerator):
+            chosen = choose_paths(opened, wanted, maker, chance)
+            printed = [opened.paths.format(one) for one in chosen.paths]
+        elif wanted.is_given:
+            raise PathError(
+                f"{model} is a standard generator with a random latent, so it has no paths and buckets. "
+                f"Leave out --path, {', '.join(wanted.kinds or ['--vary'])} and --among, or sample a converted model."
+            )
+        else:
+            chosen, printed = ChosenPaths(opened.draw(num_images or DEFAULT_NUM_IMAGES, chance)), []
+        values = maker.values(chosen.paths)
+    done = write_samples(
+        values, output, chosen.labels, chosen.title, num_columns=chosen.num_columns, rate=rate, model=model
+    )
     for note in (*(() if output.suffix.lower() == ".npy" else maker.notes()), *done):
         say(f"note: {note}")
     what = "image" if is_picture(tuple(values.shape[1:])) else "sample"
-    say(f"wrote {output}: {len(values)} {what}{'s' if len(values) > 1 else ''}{f', {title}' if title else ''}")
+    title = f", {chosen.title}" if chosen.title else ""
+    say(f"wrote {output}: {len(values)} {what}{'s' if len(values) > 1 else ''}{title}")
     if as_json:
-        show_json({"file": str(output), "num_images": len(values), "seed": seed, "paths": printed})
-
-
-def _choose_paths(
-    space: PathSpace, num_images: int | None, path: str | None, vary: str | None, chance: torch.Generator
-) -> tuple[Tensor, list[str], str]:
-    """The paths to show, a label for each, and the picture's title."""
-    if path is None and vary is None:
-        return space.sample(num_images or DEFAULT_NUM_IMAGES, generator=chance), [], ""
-    base = space.parse(path) if path is not None else space.sample(1, generator=chance)[0]
-    if vary is not None:
-        bucket = find_bucket(space.bucket_names, vary)
-        blocks = [str(int(block)) if i != bucket else "*" for i, block in enumerate(base)]
-        title = f"bucket {bucket + 1} ({space.bucket_names[bucket]}), path {'-'.join(blocks)}"
-        return space.vary(base, bucket), [str(block) for block in range(space.num_blocks[bucket])], title
-    return base[None], [], f"path {space.format(base)}"
+        show_json({"file": str(output), "num_images": len(values), "seed": seed, "paths": printed} | chosen.details)
+    else:
+        for line in chosen.told:
+            show(line)

@@ -31,7 +31,14 @@ def check_sample_path(path: Path) -> None:
 
 
 def write_samples(
-    values: Tensor, path: Path, labels: Sequence[str], title: str, *, rate: int | None, model: Path
+    values: Tensor,
+    path: Path,
+    labels: Sequence[str],
+    title: str,
+    *,
+    num_columns: int | None = None,
+    rate: int | None,
+    model: Path,
 ) -> list[str]:
     """Writes what a model made, and says what a user should know of it.
 
@@ -40,6 +47,7 @@ def write_samples(
         path: its suffix says the format.
         labels: one under each picture, or none.
         title: above all pictures, or "".
+        num_columns: pictures in a row; None for about as many as rows.
         rate: samples per second of sound; None takes that of the model's training data, else 16,000.
         model: where the model came from, for the rate.
     Raises:
@@ -66,7 +74,7 @@ def write_samples(
         known = rate or _recorded_rate(model)
         write_wav(path, values, known or DEFAULT_RATE)
         return [] if known else [f"{DEFAULT_RATE:,} samples per second are a guess; --rate HZ says another."]
-    save_picture(draw_grid(to_uint8(as_pictures(values)), labels, title), path)
+    save_picture(draw_grid(to_uint8(as_pictures(values)), labels, title, num_columns), path)
     if is_picture(shape):
         return []
     advice = (

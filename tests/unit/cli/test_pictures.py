@@ -51,6 +51,28 @@ def test_labels_and_a_title_take_room_of_their_own_and_leave_the_images_alone():
     assert len(found) == 2
 
 
+def test_a_row_has_as_many_images_as_are_asked_for():
+    assert draw_grid(images(5, 1, 64), num_columns=5).size == (2 + 5 * 66, 2 + 66)
+    assert draw_grid(images(5, 1, 64), num_columns=2).size == (2 + 2 * 66, 2 + 3 * 66)
+
+
+def test_labels_wider_than_the_images_widen_their_columns_and_lines_add_rows():
+    given = images(2, 1, 64)
+    narrow = draw_grid(given, ["0", "1"], num_columns=2)
+    wide = draw_grid(given, ["bucket 1 (a long name)\n3 → 9", "1"], num_columns=2)
+    assert wide.width > narrow.width + 64 and wide.height == narrow.height + 14
+    pixels = np.asarray(wide)[2:66, :, 0]
+    cell = (wide.width - 2) // 2
+    lefts = [x for x in range(wide.width - 63) if np.array_equal(pixels[:, x : x + 64], given[0, 0].numpy())]
+    assert lefts == [2 + (cell - 2 - 64) // 2, 2 + cell + (cell - 2 - 64) // 2]
+
+
+def test_arrows_and_accents_are_drawn_as_themselves():
+    """The font has no picture for what it does not know but the same box for all."""
+    drawn = {letter: draw_grid(images(1, 1, 64), [letter]).tobytes() for letter in "→−×éβ\ufffe"}
+    assert len(set(drawn.values())) == len(drawn)
+
+
 def test_a_title_wider_than_the_images_widens_the_picture():
     assert draw_grid(images(1, 1, 64), title="path " + "10-" * 40).width > 300
 
