@@ -91,12 +91,18 @@ class DiscriminatorEntry:
 class DataSetEntry:
     """A data set: `factory(root=Path | None, argument=str | None)` -> `data.images.ImageData`.
 
-    `argument` is what follows the colon in `folder:DIR`.
+    Args:
+        name: what follows `--data`.
+        help: one line for `rpganify plugins`.
+        factory: its `argument` is what follows the colon in `folder:DIR`.
+        held_out: the argument of a part that is kept for tests, beside the one that is opened without an argument; None if
+            there is no such part.
     """
 
     name: str
     help: str
     factory: Factory
+    held_out: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rpganify.analysis import resnet56
 from rpganify.analysis.classifier import Classifier, load_classifier
 from rpganify.analysis.fitting import describe_fit, fit_images
 from rpganify.analysis.weight_files import load_torch_file, read_weight_file
+from rpganify.data.cifar10 import CIFAR10_CLASSES
 from rpganify.errors import AnalysisError
 from rpganify.report.report import JsonValue
 
@@ -41,6 +42,8 @@ class ClassifierFeatures:
         image_shape: what the network was trained on; images are fitted to it.
         network: its `features` and scores.
         device: where it runs.
+        is_papers: whether it is the InceptionV3 of published FID values; none of these is.
+        class_names: one per class; empty where nothing but their numbers is known.
     """
 
     name: str
@@ -49,6 +52,15 @@ class ClassifierFeatures:
     network: _Network = field(repr=False)
     device: torch.device
     is_papers: bool = False
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """A name for each class: its own, or its number."""
+        if self.class_names:
+            return self.class_names
+        one_image = torch.zeros(1, *self.image_shape)
+        return tuple(str(number) for number in range(self.scores(one_image).shape[1]))
 
     def adaptation(self, image_shape: tuple[int, ...]) -> str:
         """How images of that shape are fitted to the network."""
@@ -64,6 +76,13 @@ class ClassifierFeatures:
         with torch.no_grad():
             return self.network(fit_images(images.to(self.device), self.image_shape)).cpu()
 
+    def logits(self, images: Tensor) -> Tensor:
+        """The scores as a differentiable function of the images, on the classifier's device; its weights stay as they are.
+
+        Call it inside `torch.enable_grad()` if gradients are off.
+        """
+        return self.network(fit_images(images.to(self.device), self.image_shape))
+
     def features_and_scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features `(N, D)` and class scores `(N, num_classes)`, in one pass."""
         with torch.no_grad():
@@ -77,9 +96,10 @@ class ClassifierFeatures:
 
 def classifier_features(classifier: Classifier, name: str = "classifier") -> ClassifierFeatures:
     """A classifier at hand as a feature extractor."""
-    told: dict[str, JsonValue] = {"network": "rpganify's small classifier", "classes": classifier.num_classes}
     device = next(classifier.parameters()).device
-    return ClassifierFeatures(name, told, classifier.image_shape, classifier, device)
+    return ClassifierFeatures(
+        name, _told(classifier), classifier.image_shape, classifier, device, class_names=classifier.class_names
+    )
 
 
 def open_classifier(*, argument: str | None = None, device: torch.device | str = "cpu") -> ClassifierFeatures:
@@ -99,8 +119,10 @@ def open_classifier(*, argument: str | None = None, device: torch.device | str =
     name = f"classifier:{path.name}"
     if path.suffix == ".safetensors":
         classifier = load_classifier(path).to(device)
-        told |= {"network": "rpganify's small classifier", "classes": classifier.num_classes}
-        return ClassifierFeatures(name, told, classifier.image_shape, classifier, device)
+        told |= _told(classifier)
+        return ClassifierFeatures(
+            name, told, classifier.image_shape, classifier, device, class_names=classifier.class_names
+        )
     loaded = load_torch_file(content, path, _WANTED)
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
     try:
@@ -108,4 +130,16 @@ def open_classifier(*, argument: str | None = None, device: torch.device | str =
     except (RuntimeError, AttributeError, TypeError) as error:
         raise AnalysisError(f"{path} holds the weights of another network than ResNet-56. {_WANTED}") from error
     told |= {"network": "ResNet-56 trained on CIFAR-10", "features": resnet56.NUM_FEATURES}
-    return ClassifierFeatures(name, told, resnet56.IMAGE_SHAPE, network, device)
+    names = CIFAR10_CLASSES if network.linear.out_features == len(CIFAR10_CLASSES) else ()
+    network.requires_grad_(False)
+    return ClassifierFeatures(name, told, resnet56.IMAGE_SHAPE, network, device, class_names=names)
+
+
+def _told(classifier: Classifier) -> dict[str, JsonValue]:
+    named: dict[str, JsonValue] = {"class names": list(classifier.class_names)} if classifier.class_names else {}
+    return {
+        "network": "rpganify's small classifier",
+        "classes": classifier.num_classes,
+        **named,
+        **classifier.told,
+    }

@@ -11,6 +11,7 @@ import typer
 from rpganify.cli import bench_group, plugins
 from rpganify.cli.analyze import analyze
 from rpganify.cli.boundary import bounded
+from rpganify.cli.classifier import classifier
 from rpganify.cli.completion import complete_switch
 from rpganify.cli.configured import ConfiguredCommand
 from rpganify.cli.convert import convert
@@ -23,7 +24,7 @@ from rpganify.cli.sample import sample
 from rpganify.cli.surgery import SURGERY
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, report, *SURGERY, export)
+COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, report, classifier, *SURGERY, export)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -13,7 +13,7 @@ from rpganify.data.restricted_pickle import load_plain
 from rpganify.data.roots import check_split, require_root
 from rpganify.errors import DataError
 
-_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _FILES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 _FOLDER = "cifar-10-batches-py"
 _SHAPE = (3, 32, 32)
@@ -40,7 +40,7 @@ def open_cifar10(*, root: Path | None = None, argument: str | None = None) -> Me
     batches = [_read_batch(folder / file) for file in _FILES[split]]
     pixels = torch.cat([pixels for pixels, _ in batches])
     labels = torch.cat([labels for _, labels in batches])
-    return MemoryImages("cifar10" if split == "train" else f"cifar10:{split}", pixels, labels, _CLASSES)
+    return MemoryImages("cifar10" if split == "train" else f"cifar10:{split}", pixels, labels, CIFAR10_CLASSES)
 
 
 def _read_batch(path: Path) -> tuple[Tensor, Tensor]:
@@ -60,9 +60,9 @@ def _read_batch(path: Path) -> tuple[Tensor, Tensor]:
             f"{path} holds no CIFAR-10 batch: 'labels' should be a list of whole numbers. "
             "CIFAR-100 has another form and is not read."
         )
-    if len(labels) != len(pixels) or not all(0 <= label < len(_CLASSES) for label in labels):
+    if len(labels) != len(pixels) or not all(0 <= label < len(CIFAR10_CLASSES) for label in labels):
         raise DataError(
             f"{path} is damaged: {len(pixels)} images and {len(labels)} labels, which must be as many and "
-            f"from 0 to {len(_CLASSES) - 1}. Fetch it again."
+            f"from 0 to {len(CIFAR10_CLASSES) - 1}. Fetch it again."
         )
     return torch.from_numpy(np.array(pixels.reshape(-1, *_SHAPE))), torch.tensor(labels, dtype=torch.int64)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import rpganify
-from rpganify.analysis.classifier import train_classifier
+from rpganify.analysis.classifier_training import ClassifierConfig, train_classifier
 from rpganify.analysis.classifier_features import ClassifierFeatures, classifier_features
 from rpganify.analysis.quality.frechet import FeatureStatistics, feature_statistics, frechet_distance
 from rpganify.data.images import MemoryImages, to_float
@@ -54,7 +54,8 @@ def digits() -> MemoryImages:
 def judge(digits: MemoryImages) -> ClassifierFeatures:
     """A classifier of every second digit; the generators are trained on the others."""
     assert digits.labels is not None
-    return classifier_features(train_classifier(digits.pixels[1::2], digits.labels[1::2], seed=0))
+    others = MemoryImages("digits", digits.pixels[1::2], digits.labels[1::2], digits.class_names)
+    return classifier_features(train_classifier(others, ClassifierConfig(num_epochs=10)))
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ SETS = {
 def rpganify_datasets() -> list[DataSetEntry]:
     """The twelve sets of images; the six of volumes are left out."""
     return [
-        DataSetEntry(name, f"MedMNIST: {shown} ({name}:test,64)", f"rpganify_medmnist.sets:open_{name}")
+        DataSetEntry(
+            name, f"MedMNIST: {shown} ({name}:test,64)", f"rpganify_medmnist.sets:open_{name}", held_out="test"
+        )
         for name, shown in SETS.items()
     ]
