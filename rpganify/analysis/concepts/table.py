@@ -1,0 +1,144 @@
+"""From changes of class probabilities to effects: mean, interval, significance corrected over all cells, and importance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import false_discovery_control, ttest_1samp
+from torch import Tensor
+
+from rpganify.analysis.bootstrap import LEVEL, NUM_RESAMPLES, resample
+
+# Of all cells that are told to have an effect, this share may have none, on average over analyses.
+FALSE_DISCOVERY_RATE = 0.05
+_CHUNK = 2048  # columns that are resampled at once: 16 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Effects of interventions (rows) on concepts (columns); each field is float64 `(num_interventions, num_concepts)`.
+
+    Args:
+        mean: mean change of the class probability, between −1 and 1.
+        low, high: ends of the 95 % bootstrap interval, each cell for itself.
+        p_values: of a mean of 0, each cell for itself.
+        adjusted: the same by Benjamini and Hochberg over all cells.
+    """
+
+    mean: Tensor
+    low: Tensor
+    high: Tensor
+    p_values: Tensor
+    adjusted: Tensor
+
+    @property
+    def is_significant(self) -> Tensor:
+        """Where an effect is told, with a false discovery rate of 5 % over all cells; bool."""
+        return self.adjusted <= FALSE_DISCOVERY_RATE
+
+
+def judge(changes: Tensor, seed: int) -> Effects:
+    """The effects of interventions on the same n samples.
+
+    Args:
+        changes: float64 `(n, num_interventions, num_concepts)`, of independent samples, n at least 2.
+        seed: of the bootstrap.
+    Source:
+        Benjamini and Hochberg 1995. The p-values are of Student's t-test of the paired changes: `tests` hold the false
+        discovery rate on planted truth, also where probabilities are nearly always 0 or 1.
+    """
+    num_samples = len(changes)
+    flat = changes.reshape(num_samples, -1)
+    mean = flat.mean(dim=0)
+    low, high = torch.empty_like(mean), torch.empty_like(mean)
+    ends = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
+    for start in range(0, flat.shape[1], _CHUNK):
+        part = slice(start, start + _CHUNK)
+        # The same seed for each part: all cells are resampled by the same choices of samples.
+        means = resample(flat[:, part], torch.Generator().manual_seed(seed), NUM_RESAMPLES)
+        low[part], high[part] = torch.quantile(means, ends, dim=0)
+    p_values = torch.from_numpy(_p_values(flat.numpy()))
+    adjusted = torch.from_numpy(np.asarray(false_discovery_control(p_values.numpy(), method="bh")))
+    shape = changes.shape[1:]
+    return Effects(
+        mean.reshape(shape),
+        torch.minimum(low, mean).reshape(shape),
+        torch.maximum(high, mean).reshape(shape),
+        p_values.reshape(shape),
+        adjusted.reshape(shape),
+    )
+
+
+def _p_values(changes: np.ndarray) -> np.ndarray:
+    """Student's t-test of each column; 1 where nothing changes at all, 0 where all changes are equal and not 0."""
+    is_constant = np.ptp(changes, axis=0) == 0
+    varied = np.where(is_constant, np.arange(len(changes))[:, None], changes)  # a stand-in that has a variance
+    tested = np.asarray(ttest_1samp(varied, 0.0, axis=0).pvalue)
+    return np.where(is_constant, np.where(changes[0] == 0, 1.0, 0.0), tested)
+
+
+def moved_probability(effects: Tensor) -> Tensor:
+    """How much probability a mean effect moves from some classes to others: half the sum of its sizes, `(num_interventions,)`.
+
+    Args:
+        effects: `(num_interventions, num_concepts)`; the classes' effects add up to 0.
+    """
+    return effects.abs().sum(dim=-1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How much each variable matters, and how much variables that do not would seem to.
+
+    Args:
+        values: of each variable, `(num_variables,)`, 0 to 1.
+        null_low, null_high: 2.5 % and 97.5 % of the largest value, the second largest and so on of variables without mean
+            effect; sorted from the largest, `(num_variables,)`.
+    """
+
+    values: Tensor
+    null_low: Tensor
+    null_high: Tensor
+
+    @property
+    def order(self) -> Tensor:
+        """The variables' indices, the most important first."""
+        return self.values.argsort(descending=True, stable=True)
+
+    @property
+    def num_above_null(self) -> int:
+        """How many, from the most important on, lie above the band."""
+        is_below = self.values[self.order] <= self.null_high
+        return int(is_below.int().argmax()) if is_below.any() else len(self.values)
+
+
+def importance(changes: Tensor, variables: Tensor, seed: int, num_flips: int = 200) -> Importance:
+    """The probability that each variable moves, as a mean over its interventions, and a null band.
+
+    The band is what remains when the signs of all changes of a sample are flipped at random, sample by sample: the changes
+    are then as large as they are and of mean 0, whatever the variables do.
+
+    Args:
+        changes: float64 `(n, num_interventions, num_concepts)`.
+        variables: which variable each intervention sets, int64 `(num_interventions,)`, from 0 without gaps.
+        seed: of the flips.
+        num_flips: how often.
+    """
+    num_samples, num_interventions, _ = changes.shape
+    num_variables = int(variables.max()) + 1
+    membership = torch.zeros(num_variables, num_interventions, dtype=torch.float64)
+    membership[variables, torch.arange(num_interventions)] = 1.0
+    membership /= membership.sum(dim=1, keepdim=True)
+    values = membership @ moved_probability(changes.mean(dim=0))
+    chance = torch.Generator().manual_seed(seed)
+    signs = 2.0 * torch.randint(2, (num_flips, num_samples), generator=chance, dtype=torch.float64) - 1
+    flat = changes.reshape(num_samples, -1)
+    null = torch.empty(num_flips, num_variables, dtype=torch.float64)
+    for index, row in enumerate(signs):
+        flipped = (row @ flat / num_samples).reshape(changes.shape[1:])
+        null[index] = (membership @ moved_probability(flipped)).sort(descending=True).values
+    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    low, high = torch.quantile(null, ends, dim=0)
+    return Importance(values, low, high)
