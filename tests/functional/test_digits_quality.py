@@ -105,5 +105,5 @@ def test_a_classifier_of_other_real_digits_recognises_all_ten_classes_among_the_
     assert shares.min() >= 0.02
     # Real digits of the other half get 0.99, untrained generators about 0.5.
     assert confidence > 0.75
-    # Noise is at several hundred; the real halves are 0.5 apart.
-    assert distance < 40
+    # Noise is at 170 or more, an untrained generator at 860; the real halves are 0.7 apart.
+    assert distance < 60
