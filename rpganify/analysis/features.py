@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -48,6 +48,15 @@ class ScoresClasses(Protocol):
         ...
 
 
+@runtime_checkable
+class HasDerivative(Protocol):
+    """A source of features that also gives them as a function to differentiate, as geometry does."""
+
+    def as_function(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """Images `(N, C, H, W)` in about [-1, 1], of that type and not rounded, to features `(N, D)` where they lie."""
+        ...
+
+
 class PixelFeatures:
     """The pixel values as features: distances are root sums of squared differences of images in [-1, 1]."""
 
@@ -62,6 +71,10 @@ class PixelFeatures:
     def __call__(self, images: Tensor) -> Tensor:
         """Each image as one row: `(N, C·H·W)`."""
         return images.flatten(1).cpu()
+
+    def as_function(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """The pixel values, to differentiate."""
+        return lambda images: images.flatten(1)
 
 
 def open_pixels(*, argument: str | None = None, device: torch.device | str = "cpu") -> PixelFeatures:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+from itertools import chain
+from typing import TypeVar
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 # ITU-R BT.601, the weights that Pillow's "L" mode uses.
 LUMA = (0.299, 0.587, 0.114)
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def cast_to(network: Network, dtype: torch.dtype) -> Network:
+    """The network, if its floating-point tensors are of that type; else a copy of it that is."""
+    tensors = chain(network.parameters(), network.buffers())
+    if all(tensor.dtype == dtype for tensor in tensors if tensor.is_floating_point()):
+        return network
+    return copy.deepcopy(network).to(dtype)
 
 
 def fit_images(images: Tensor, image_shape: tuple[int, int, int]) -> Tensor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.fitting import fit_images
+from rpganify.analysis.fitting import cast_to, fit_images
 from rpganify.analysis.weight_files import load_torch_file, read_weight_file
 from rpganify.errors import AnalysisError
 from rpganify.report.report import JsonValue
@@ -19,6 +19,7 @@ from rpganify.report.report import JsonValue
 WEIGHT_FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")
 SHA256_START = "6726825d"
 NUM_FEATURES = 2048
+_SIZE = (299, 299)
 
 _WANTED = (
     f"What is wanted is the InceptionV3 weight file {WEIGHT_FILES[0]} (torch-fidelity calls it {WEIGHT_FILES[1]}), "
@@ -53,6 +54,26 @@ class InceptionFeatures:
     def __call__(self, images: Tensor) -> Tensor:
         """Features `(N, 2048)`; the images are taken to 8 bits first, which the network is defined on."""
         return self.features_and_scores(images)[0]
+
+    def as_function(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """The same features, to differentiate: of images that are not rounded to 8 bits, which has no derivative.
+
+        They are those of the network's own call where the images hold 8-bit values.
+        """
+        from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+        network = cast_to(self.network, dtype)
+        *body, _ = network.children()  # in the order of the call; the last gives class scores
+
+        def features(images: Tensor) -> Tensor:
+            colour = fit_images(images, (3, images.shape[2], images.shape[3]))
+            large = interpolate_bilinear_2d_like_tensorflow1x((colour + 1) * 127.5, size=_SIZE, align_corners=False)
+            values: Tensor = (large - 128) / 128
+            for part in body:
+                values = part(values)
+            return values.flatten(1)
+
+        return features
 
     def features_and_scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features `(N, 2048)` and the class scores without bias `(N, 1008)`, which the Inception score is taken of."""

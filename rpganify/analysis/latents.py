@@ -13,8 +13,8 @@ What geometry and concepts are measured on. A `LatentMap` has
 
 Weights and conditions stay as they are, and noise that the generator draws itself is drawn once, from the context's seed:
 the same for every call and every sample of a batch. The model is copied, so it may change afterwards. Every constructor
-takes `dtype=torch.float64` for checks that need more than single precision. Call `images` inside `torch.enable_grad()` if
-gradients are off.
+takes `dtype=torch.float64` for checks that need more than single precision, and `alter`, which changes the copy first, for
+controls. Call `images` inside `torch.enable_grad()` if gradients are off.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.forward_mode import load_forward_mode
 from rpganify.analysis.generation import device_of, evaluating
 from rpganify.analysis.held_graph import HeldGraph, for_batch, hold_noise
 from rpganify.analysis.inner_layers import layer_node, values_around
@@ -62,14 +63,23 @@ class LatentMap:
     images: Callable[[Tensor], Tensor] = field(repr=False)
     home: Tensor | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        load_forward_mode()
 
-def latent_of(model: nn.Module, context: AnalysisContext, *, dtype: torch.dtype | None = None) -> LatentMap:
+
+Alter = Callable[[nn.Module], None]
+
+
+def latent_of(
+    model: nn.Module, context: AnalysisContext, *, dtype: torch.dtype | None = None, alter: Alter | None = None
+) -> LatentMap:
     """The random `z` of a standard generator.
 
     Args:
         model: a standard generator; copied.
         context: conditions, and the seed of noise that the generator draws itself.
         dtype: of latents and images; None takes the model's.
+        alter: changes the tensors of the copy, a plain generator's, before it is used.
     Raises:
         AnalysisError: it is a converted one, a condition is missing, or its noise cannot be held.
     """
@@ -78,12 +88,17 @@ def latent_of(model: nn.Module, context: AnalysisContext, *, dtype: torch.dtype 
             f"A random z is the latent of a standard generator, and this is a {type(model).__name__}: its latent is the path, "
             "and a vector only under a path. Name one (`--path`, in Python `latent_under_path(model, path, context)`)."
         )
-    plain = _plain_of(model, None, context, dtype)
+    plain = _plain_of(model, None, context, dtype, alter)
     return LatentMap(plain.latent, plain.dim, plain.shape, *plain.space, plain.draw, plain.images)
 
 
 def latent_under_path(
-    model: nn.Module, path: Tensor | Sequence[int], context: AnalysisContext, *, dtype: torch.dtype | None = None
+    model: nn.Module,
+    path: Tensor | Sequence[int],
+    context: AnalysisContext,
+    *,
+    dtype: torch.dtype | None = None,
+    alter: Alter | None = None,
 ) -> LatentMap:
     """The vector in the place of `Z`, under one path of a converted generator; `home` is `Z` itself.
 
@@ -94,12 +109,13 @@ def latent_under_path(
         path: one block per bucket.
         context: conditions, and the seed of noise that the generator draws itself.
         dtype: of latents and images; None takes the model's.
+        alter: changes the tensors of the copy, a plain generator's, before it is used.
     Raises:
         PathError: no such path.
         AnalysisError: it is a standard generator, a condition is missing, or its noise cannot be held.
     """
     rp = _converted(model)
-    plain = _plain_of(rp, path, context, dtype)
+    plain = _plain_of(rp, path, context, dtype, alter)
     home = rp.latent_of(path).detach().flatten().to(plain.device, plain.dtype)
     return LatentMap(_under(rp, path), plain.dim, plain.shape, *plain.space, plain.draw, plain.images, home)
 
@@ -147,6 +163,7 @@ def at_layer(
     z: Tensor | None = None,
     path: Tensor | Sequence[int] | None = None,
     dtype: torch.dtype | None = None,
+    alter: Alter | None = None,
 ) -> LatentMap:
     """What an inner layer puts out, flattened; `home` is what it puts out at `z`.
 
@@ -160,6 +177,7 @@ def at_layer(
         z: the latent `(dim,)` or `(*latent)`; None takes `Z` of a converted one, and the seed's first draw else.
         path: of a converted generator.
         dtype: of latents and images; None takes the model's.
+        alter: changes the tensors of the copy, a plain generator's, before it is used.
     Raises:
         AnalysisError: no such layer, it gives more than one tensor, or the image does not depend on it; or as
             `latent_of` and `latent_under_path`.
@@ -168,7 +186,7 @@ def at_layer(
         raise AnalysisError(
             f"A {type(model).__name__} has a layer's output only under a path: name one (`--path`, in Python `path=…`)."
         )
-    plain = _plain_of(model if path is None else _converted(model), path, context, dtype)
+    plain = _plain_of(model if path is None else _converted(model), path, context, dtype, alter)
     if z is None:
         first = plain.draw(1, torch.Generator().manual_seed(context.seed))[0]
         z = first if path is None else _converted(model).latent_of(path).detach()
@@ -242,7 +260,11 @@ class _Plain:
 
 
 def _plain_of(
-    model: nn.Module, path: Tensor | Sequence[int] | None, context: AnalysisContext, dtype: torch.dtype | None
+    model: nn.Module,
+    path: Tensor | Sequence[int] | None,
+    context: AnalysisContext,
+    dtype: torch.dtype | None,
+    alter: Alter | None,
 ) -> _Plain:
     with evaluating(model, context.seed):
         if isinstance(model, RandomPathGenerator):
@@ -251,6 +273,8 @@ def _plain_of(
         else:
             assert isinstance(model, StandardGenerator)
             module = unwrap(model)
+        if alter is not None:
+            alter(module)
     blueprint: Blueprint = model.blueprint
     dtype = dtype or next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
     module.to(dtype).eval().requires_grad_(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.fitting import fit_images
+from rpganify.analysis.fitting import cast_to, fit_images
 from rpganify.analysis.weight_files import load_torch_file, read_weight_file
 from rpganify.data.images import to_float
 from rpganify.errors import AnalysisError
@@ -79,19 +79,25 @@ class LpipsDistance:
 
     def describe(self, images: Tensor) -> Tensor:
         """Features float32 `(N, D)`, scaled so that LPIPS is the squared Euclidean distance of two of them."""
-        values = to_float(images).to(self.device)
-        size = (max(MIN_SIZE, images.shape[2]), max(MIN_SIZE, images.shape[3]))
-        values = fit_images(values, (3, *size))
-        shift, scale = (torch.tensor(one, device=self.device).view(1, 3, 1, 1) for one in (SHIFT, SCALE))
-        values = (values - shift) / scale
-        scaled = []
         with torch.no_grad():
-            for stage, weight in zip(self.stages, self.weights, strict=True):
+            return self.as_function(torch.float32)(to_float(images).to(self.device)).cpu()
+
+    def as_function(self, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+        """The same of images in about [-1, 1], not rounded and of that type, to differentiate."""
+        stages = cast_to(self.stages, dtype)
+        weights = [weight.to(dtype) for weight in self.weights]
+        shift, scale = (torch.tensor(one, device=self.device, dtype=dtype).view(1, 3, 1, 1) for one in (SHIFT, SCALE))
+
+        def features(images: Tensor) -> Tensor:
+            size = (max(MIN_SIZE, images.shape[2]), max(MIN_SIZE, images.shape[3]))
+            values, scaled = (fit_images(images, (3, *size)) - shift) / scale, []
+            for stage, weight in zip(stages, weights, strict=True):
                 values = stage(values)
-                unit = values / (values.square().sum(dim=1, keepdim=True).sqrt() + EPSILON)
                 positions = values.shape[2] * values.shape[3]
-                scaled.append((unit * (weight / positions).sqrt().view(1, -1, 1, 1)).flatten(1))
-        return torch.cat(scaled, dim=1).cpu()
+                scaled.append((_unit(values) * (weight / positions).sqrt().view(1, -1, 1, 1)).flatten(1))
+            return torch.cat(scaled, dim=1)
+
+        return features
 
     def pairs(self, described: Tensor) -> Tensor:
         """`(G, k, k, 1)`; a group at a time, as features are long."""
@@ -136,6 +142,14 @@ def open_lpips(*, num_channels: int, argument: str | None = None, device: torch.
     frozen = stages.eval().requires_grad_(False).to(place)
     assert isinstance(frozen, nn.ModuleList)
     return LpipsDistance(told, frozen, tuple(weight.to(place) for weight in weights), place)
+
+
+def _unit(values: Tensor) -> Tensor:
+    """Each position's channels at unit length; 0, and with derivative 0, where no channel is active."""
+    squares = values.square().sum(dim=1, keepdim=True)
+    is_active = squares > 0
+    length = torch.where(is_active, torch.where(is_active, squares, 1).sqrt(), 0)
+    return values / (length + EPSILON)
 
 
 def _stages(network: str) -> nn.ModuleList:
