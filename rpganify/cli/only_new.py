@@ -39,4 +39,9 @@ def show_retention(before: Model, checkpoint: Path, *, trusts_source: bool = Fal
             f"verified, {words}: all {found.num_values:,} old values in {found.num_tensors} tensors (old blocks, shared "
             f"layers and their running statistics, Z) are bit for bit as they were; of {found.num_new_values:,} values of "
             f"new blocks {found.num_new_changed:,} changed"
+            + (
+                f", among them running statistics of their own ({len(found.gathered)} tensors)"
+                if found.gathered
+                else ""
+            )
         )

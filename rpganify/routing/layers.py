@@ -12,6 +12,7 @@ from rpganify.errors import PathError
 from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.kernels import KERNELS, choose_kernel
 from rpganify.routing.kinds import kind_named
+from rpganify.routing.layout import laid_out
 from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, Route, in_order, join, rearranged, rows_of, split
 
 # One block's call: its samples (n, ...), its tensors by name, whether in train mode -> (n, ...).
@@ -26,15 +27,20 @@ class RoutedLayer(nn.Module):
         layer: kind and constructor values of the plain layer.
         num_blocks: blocks of its bucket.
         tensors: names of the plain layer's tensors -> stacked, `(num_blocks, ...)`; parameters as `nn.Parameter`.
+
+    Attributes:
+        first_trained: in train mode blocks before this one behave as in eval mode; 0 for a layer that is trained as a whole.
     """
 
     def __init__(self, layer: LayerConfig, num_blocks: int, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.layer, self.num_blocks = LayerConfig(layer.kind, dict(layer.config)), num_blocks
         self._call = layer_call(layer)
+        self.first_trained = 0
         for name, tensor in tensors.items():
             parent, local = _parent_of(self, name)
             if isinstance(tensor, nn.Parameter):
+                tensor.data = laid_out(tensor.data, layer)
                 parent.register_parameter(local, tensor)
             else:
                 parent.register_buffer(local, tensor)
@@ -62,7 +68,8 @@ class RoutedLayer(nn.Module):
             tensors = {name: row[position] for name, row in rows.items()}
             # Views of the stacked buffer: what a norm writes into them is kept.
             tensors |= {name: tensor[block] for name, tensor in buffers.items()}
-            results.append(self._call(tuple(part[position] for part in parts), tensors, self.training))
+            is_training = self.training and block >= self.first_trained
+            results.append(self._call(tuple(part[position] for part in parts), tensors, is_training))
         return join(results, result, route)
 
     def _stacks(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -22,6 +22,7 @@ class Retention:
         changed: names of the tensors in which one is not bit for bit as it was.
         num_new_values: values of new blocks.
         num_new_changed: of these, how many are not as they were.
+        gathered: names of the buffers, such as running statistics, of which new blocks' values changed.
     """
 
     num_values: int
@@ -29,6 +30,7 @@ class Retention:
     changed: tuple[str, ...]
     num_new_values: int
     num_new_changed: int
+    gathered: tuple[str, ...] = ()
 
 
 def compare_old(before: RandomPathGenerator, after: RandomPathGenerator, *, is_average: bool = False) -> Retention:
@@ -41,14 +43,18 @@ def compare_old(before: RandomPathGenerator, after: RandomPathGenerator, *, is_a
     """
     first_row, later = new_rows(before), tensors_by_name(after)
     num_values = num_tensors = num_new = num_new_changed = 0
-    changed = []
+    changed, gathered = [], []
+    buffers = dict(before.named_buffers())
     for name, tensor in tensors_by_name(before).items():
         one, two = tensor.detach().cpu(), later[name].detach().cpu()
         first = first_row.get(name)
         if first is not None:
             fresh, trained = one[first:], two[first : len(one)]
             num_new += fresh.numel()
-            num_new_changed += int((fresh != trained).sum())
+            num_differing = int((fresh != trained).sum())
+            num_new_changed += num_differing
+            if num_differing and name in buffers:
+                gathered.append(name)
             one, two = one[:first], two[:first]
         elif two.dim() == one.dim() and two.dim() and len(two) > len(one):  # grown further
             two = two[: len(one)]
@@ -58,7 +64,7 @@ def compare_old(before: RandomPathGenerator, after: RandomPathGenerator, *, is_a
             one, two = one + 0.0, two + 0.0
         if not _is_same(one, two):
             changed.append(name)
-    return Retention(num_values, num_tensors, tuple(changed), num_new, num_new_changed)
+    return Retention(num_values, num_tensors, tuple(changed), num_new, num_new_changed, tuple(gathered))
 
 
 def _is_same(one: Tensor, two: Tensor) -> bool:

@@ -89,7 +89,8 @@ class TrainConfig:
         sparse_adam: whether a step of the generator changes only the blocks that its batch drew (`block_adam.BlockAdam`,
             another algorithm than the paper's Adam); a standard generator has none.
         only_new: whether only the blocks are trained that a model last grew by (`new_blocks.NewBlocksAdam`). The generator
-            is then in eval mode throughout, so that shared norms use their running statistics and leave them as they are.
+            is then in eval mode, so that shared norms use their running statistics and leave them as they are; only norms
+            that new blocks have of their own go by their batch, and gather statistics.
         d_steps: discriminator steps before each generator step. The paper has 5 on CIFAR-10 and 1 on its larger
             images; 1 is the default because it is the fastest by the clock.
         loss: name of the adversarial loss, for the record; the trainer is given the loss itself.

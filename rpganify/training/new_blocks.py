@@ -1,8 +1,11 @@
-"""Adam on the new blocks of a grown model: old ones are not even written."""
+"""Training of a grown model's new blocks: Adam that does not even write old ones, and running statistics of new ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +14,10 @@ from torch.optim.adam import adam
 
 from rpganify.errors import TrainingError
 from rpganify.routing.generator import RandomPathGenerator
+from rpganify.routing.layers import RoutedLayer
 from rpganify.surgery.restack import new_rows, old_blocks
+
+log = logging.getLogger(__name__)
 
 
 class NewBlocksAdam(torch.optim.Adam):
@@ -91,3 +97,53 @@ def trainable_rows(generator: object) -> dict[str, int]:
         )
     parameters = dict(generator.named_parameters())
     return {name: first for name, first in new_rows(generator).items() if name in parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class NewStatistics:
+    """The layers in which new blocks have running statistics of their own: norms that are not shared.
+
+    Args:
+        layers: each with its first new block.
+    """
+
+    layers: tuple[tuple[RoutedLayer, int], ...]
+
+    @classmethod
+    def of(cls, generator: object) -> NewStatistics:
+        """Those of a model that has grown.
+
+        Values that the generator's own code writes, rather than a layer of torch's or of a plugin, are not gathered: that
+        code is traced for all blocks alike. They are named in a log warning.
+
+        Raises:
+            TrainingError: as of `trainable_rows`.
+        """
+        trainable_rows(generator)
+        assert isinstance(generator, RandomPathGenerator)
+        rows = new_rows(generator)
+        left = {name for name, _ in generator.named_buffers() if name in rows}
+        layers = []
+        for path, module in generator.named_modules():
+            names = [f"{path}.{name}" for name, _ in module.named_buffers()] if isinstance(module, RoutedLayer) else []
+            if isinstance(module, RoutedLayer) and (held := left.intersection(names)):
+                layers.append((module, rows[min(held)]))
+                left -= held
+        if left:
+            log.warning(
+                "What the generator's own code keeps of the batches it has seen stays, for new blocks too, as it was born: %s.",
+                ", ".join(sorted(left)),
+            )
+        return cls(tuple(layers))
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Inside, new blocks of these layers are in train mode; old ones are not, and so keep every bit."""
+        before = [(layer.training, layer.first_trained) for layer, _ in self.layers]
+        for layer, first in self.layers:
+            layer.training, layer.first_trained = True, first
+        try:
+            yield
+        finally:
+            for (layer, _), (mode, first) in zip(self.layers, before, strict=True):
+                layer.training, layer.first_trained = mode, first

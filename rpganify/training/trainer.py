@@ -199,7 +199,9 @@ class Trainer:
             remove_leftovers(self.run_directory.checkpoints)
         with ExitStack() as stack:
             stack.enter_context(training_mode(self.generator, self.discriminator))
-            if self.config.only_new:  # norms that old paths share use their statistics, and do not gather new ones
+            if (
+                self.config.only_new
+            ):  # norms that old paths use go by their statistics; a step has new blocks gather theirs
                 self.generator.train(False)
             stack.enter_context(closing(self._step))
             stop = stack.enter_context(FinishOnInterrupt())

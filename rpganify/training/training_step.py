@@ -24,6 +24,7 @@ from rpganify.training.labels import LabelSource, label_condition
 from rpganify.training.losses import Loss
 from rpganify.training.mechanics import Mechanics
 from rpganify.training.networks import ImageGenerator
+from rpganify.training.new_blocks import NewStatistics
 from rpganify.training.reading.feed import Feed, RealBatch
 from rpganify.training.reading.order import DataOrder
 from rpganify.training.schedule import rate_factor
@@ -87,6 +88,7 @@ class TrainingStep:
         self._objective = Objective(loss, augment if augment.names else None, config.class_weight)
         self._labelling: _Labelling | None = None
         self._compiled: tuple[ImageGenerator, nn.Module] | None = None
+        self._statistics: NewStatistics | None = None
         self._ended: float | None = None
         self._feed = Feed(
             data,
@@ -107,6 +109,14 @@ class TrainingStep:
         Raises:
             NotFinite: a loss is not; the state is then between two steps, and not to be saved.
         """
+        if not self._config.only_new:
+            return self._step(state)
+        if self._statistics is None:
+            self._statistics = NewStatistics.of(state.generator)
+        with self._statistics.gathered():
+            return self._step(state)
+
+    def _step(self, state: TrainingState) -> StepMetrics:
         config = self._config
         started = time.perf_counter()
         other_s = 0.0 if self._ended is None else started - self._ended

@@ -13,13 +13,16 @@ import rpganify
 from rpganify.conversion.replication import tensors_by_name
 from rpganify.errors import PathError, TrainingError
 from rpganify.modelfile import load_model, save_model
+from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.generator import RandomPathGenerator
+from rpganify.routing.layers import RoutedLayer
+from rpganify.routing.routes import route_samples
 from rpganify.surgery.new_paths import is_new
 from rpganify.surgery.restack import new_rows
 from rpganify.surgery.retention import compare_old
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge
-from rpganify.training.new_blocks import NewBlocksAdam
+from rpganify.training.new_blocks import NewBlocksAdam, NewStatistics
 from rpganify.training.state import TrainingState
 from rpganify.training.trainer import Trainer
 from rpganify.training.training_step import TrainingStep
@@ -70,6 +73,10 @@ def test_old_blocks_shared_norms_their_statistics_and_Z_keep_every_bit(
     for name in trained:
         new, was = tensors_by_name(model)[name][first[name] :], values[name][first[name] :]
         assert not torch.equal(new, was), name
+    statistics = [name for name in first if name not in dict(model.named_parameters())]
+    assert len(statistics) == (3 if norm == "per-block" else 0)
+    for name in statistics:
+        assert not torch.equal(tensors_by_name(model)[name][first[name] :], values[name][first[name] :]), name
     for kind in ("generator", "ema"):
         checkpoint = tmp_path / "run" / "checkpoints" / "step-000006" / f"{kind}.rpgan"
         if checkpoint.exists():
@@ -77,6 +84,7 @@ def test_old_blocks_shared_norms_their_statistics_and_Z_keep_every_bit(
             assert isinstance(opened, RandomPathGenerator)
             found = compare_old(before, opened, is_average=kind == "ema")
             assert found.changed == () and found.num_new_changed > 0
+            assert sorted(found.gathered) == sorted(statistics)
     with torch.no_grad():
         old = before.draw(20) % torch.tensor([2, 3, 2, 2][-before.plan.num_buckets :])
         assert torch.equal(model.eval()(old), before(old))
@@ -99,10 +107,74 @@ def test_new_blocks_move_as_adam_on_their_own_parameters_would_move_them(tmp_pat
     assert optimizer.state[ours]["exp_avg"].shape == (2, 4, 3)
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    straight = train(tmp_path / "straight", CONFIG)
-    train(tmp_path / "stopped", dataclasses.replace(CONFIG, steps=3))
-    model = grown()
+def test_new_blocks_of_a_norm_go_by_their_batch_and_old_ones_by_their_statistics() -> None:
+    """The oracle: a plain norm per block, in train mode where the block is new and in eval mode where it is old."""
+    torch.manual_seed(0)
+    num_blocks, first = 4, 2
+    plain = [torch.nn.BatchNorm1d(5) for _ in range(num_blocks)]
+    for norm in plain:
+        norm(torch.randn(9, 5) * 2 + 1)
+        torch.nn.init.normal_(norm.weight)
+    stacks = {
+        name: torch.stack([norm.state_dict()[name] for norm in plain])
+        for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    }
+    config = {"num_features": 5, "eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True}
+    tensors = {name: stack.clone() for name, stack in stacks.items()}
+    tensors |= {name: torch.nn.Parameter(tensors[name]) for name in ("weight", "bias")}
+    layer = RoutedLayer(LayerConfig("BatchNorm1d", config), num_blocks, tensors).eval()
+    blocks = torch.tensor([0, 3, 1, 3, 2, 3, 0, 2])
+    ours, theirs = (torch.randn(8, 5, generator=torch.Generator().manual_seed(1)).requires_grad_() for _ in range(2))
+    with NewStatistics(((layer, first),)).gathered():
+        result = layer(route_samples(blocks[:, None], 0, num_blocks), ours)
+    expected = torch.empty(8, 5)
+    for block, norm in enumerate(plain):
+        expected = expected.index_copy(
+            0, (blocks == block).nonzero()[:, 0], norm.train(block >= first)(theirs[blocks == block])
+        )
+    torch.testing.assert_close(result, expected)
+    result.square().sum().backward()
+    expected.square().sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        after = layer.get_buffer(name)
+        torch.testing.assert_close(after, torch.stack([norm.state_dict()[name] for norm in plain]))
+        assert torch.equal(after[:first], stacks[name][:first])
+        assert not torch.equal(after[first:], stacks[name][first:])
+    assert not layer.training and layer.first_trained == 0
+
+
+def test_pictures_and_measurements_in_between_do_not_gather(tmp_path: Path) -> None:
+    rarely = train(tmp_path / "rarely", dataclasses.replace(CONFIG, watch_every=50), grown("per-block"))
+    often = dataclasses.replace(CONFIG, sample_every=1, watch_every=1, ema=0.9)
+    model = train(tmp_path / "often", often, grown("per-block"))
+    expected = tensors_by_name(rarely)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in tensors_by_name(model).items())
+
+
+def test_norms_that_all_paths_share_gather_nothing() -> None:
+    assert NewStatistics.of(grown("shared")).layers == ()
+    ((layer, first),) = NewStatistics.of(grown("per-block")).layers
+    assert layer.layer.kind == "BatchNorm1d" and first == 3 and layer.num_blocks == 5
+
+
+def test_what_a_generator_s_own_code_keeps_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    def normalised(seed: int) -> torch.nn.Module:
+        made = build(seed)
+        torch.nn.utils.parametrizations.spectral_norm(made.l2)
+        return made
+
+    model = rpganify.wrap(normalised(0), buckets=["l1", "l2", "l3"], blocks=2, factory=normalised, latent="z:8")
+    grown_model = rpganify.grow(model, (0, 1, 0), factory=normalised)
+    assert NewStatistics.of(grown_model).layers == ()
+    assert "stays, for new blocks too, as it was born: l2.parametrizations.weight.0._u" in caplog.text
+
+
+@pytest.mark.parametrize("norm", ["shared", "per-block"])
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, norm: str) -> None:
+    straight = train(tmp_path / "straight", CONFIG, grown(norm))
+    train(tmp_path / "stopped", dataclasses.replace(CONFIG, steps=3), grown(norm))
+    model = grown(norm)
     Trainer(
         model, seeded(Critic, 1), Hinge(), digits(50), CONFIG, run=tmp_path / "stopped", save_generator=save_model
     ).resume()
