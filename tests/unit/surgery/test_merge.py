@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import rpganify
 from rpganify.errors import ConversionError, PathError, PlanError
 from rpganify.routing.generator import RandomPathGenerator
-from rpganify.surgery.merge import multiplied, original_paths
+from rpganify.surgery.merge import merged_paths, original_paths
 from rpganify.surgery.restack import history
 
 
@@ -80,7 +80,7 @@ def test_a_product_draws_what_its_blocks_draw(buckets: list[str], norm: str, cho
 
 def test_the_matrix_is_what_the_layers_do_to_unit_vectors() -> None:
     model = wrapped(Linears(), ["l1", "l2", "l3", "l4"])
-    matrix, offset = multiplied(model, ["l2", "norm", "l3"], {1: torch.tensor([2]), 2: torch.tensor([1])})
+    merged = rpganify.merge(model, (1, 2), products=[[2, 1]])
     plain = Linears().double().eval()
     plain.load_state_dict(rpganify.extract(model, [0, 2, 1, 0]).state_dict())
 
@@ -90,8 +90,15 @@ def test_the_matrix_is_what_the_layers_do_to_unit_vectors() -> None:
     with torch.no_grad():
         zero = layers(torch.zeros(1, 10, dtype=torch.float64))
         columns = layers(torch.eye(10, dtype=torch.float64)) - zero
-    torch.testing.assert_close(offset, zero, rtol=0, atol=1e-13)
-    torch.testing.assert_close(matrix[0], columns.T, rtol=0, atol=1e-13)
+    torch.testing.assert_close(merged.get_parameter("l2_to_l3.bias"), zero, rtol=0, atol=1e-13)
+    torch.testing.assert_close(merged.get_parameter("l2_to_l3.weight")[0], columns.T, rtol=0, atol=1e-13)
+
+
+def test_no_bias_is_made_where_no_layer_adds_anything() -> None:
+    generator = Linears(nn.Identity())
+    generator.l3 = nn.Linear(12, 7, bias=False)
+    merged = rpganify.merge(wrapped(generator, ["l1", "l2", "l3", "l4"]), (1, 2), 4)
+    assert {name for name in merged.state_dict() if name.startswith("l2_to_l3")} == {"l2_to_l3.weight"}
 
 
 def test_in_float32_only_the_rounding_differs() -> None:
@@ -156,15 +163,15 @@ class CalledTwice(nn.Module):
         return self.l2(self.l2(self.l1(z))).view(-1, 1, 3, 3)
 
 
-class Convolutions(nn.Module):
-    """A dense layer and a convolution."""
+class Embeds(nn.Module):
+    """A learned slope in a bucket of its own."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.l1, self.conv = nn.Linear(6, 9), nn.Conv2d(1, 1, 3, padding=1)
+        self.l1, self.slope = nn.Linear(6, 9), nn.PReLU(9)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.conv(self.l1(z).view(-1, 1, 3, 3))
+        return self.slope(self.l1(z)).view(-1, 1, 3, 3)
 
 
 class Ties(nn.Module):
@@ -186,11 +193,16 @@ FOUR = ["l1", "l2", "l3", "l4"]
     ("generator", "buckets", "chosen", "message"),
     [
         (Linears(), FOUR, (0, 1), r"Behind l1 is relu \(.*l1\(z\).*\), which no matrix.*linearize"),
-        (Linears(nn.LayerNorm(12)), FOUR, (1, 2), r"norm \(LayerNorm\) is between l2 and takes its stat"),
+        (Linears(nn.LayerNorm(12)), FOUR, (1, 2), r"norm \(LayerNorm\) takes its statistics from each sample.*Merge"),
         (Linears(nn.Dropout(0.5)), FOUR, (1, 2), r"Behind l2 is dropout.*which no matrix"),
         (Skips(), FOUR[:3], (0, 1), r"The result of l1.* is used 2 times \(l2, .*add.*\): by a skip connection"),
         (CalledTwice(), ["l1", "l2"], (0, 1), r"l2 is called 2 times in the forward pass"),
-        (Convolutions(), ["l1", "conv"], (0, 1), r"conv is Conv2d, and only fully connected layers"),
+        (
+            Embeds(),
+            ["l1", "slope"],
+            (0, 1),
+            r"slope \(PReLU\) is none of those that can be multiplied.*Leave its bucket out",
+        ),
         (Ties(), ["l1", "l3"], (0, 1), r"l4 shares l2\.weight with a layer that would be gone"),
     ],
 )
@@ -219,6 +231,18 @@ def test_a_layer_between_that_belongs_to_another_bucket_is_refused() -> None:
         ((2, 3), {}, PlanError, r"how many products .* or which ones"),
         ((2, 3), {"products": [[0, 3]]}, PathError, r"Bucket 2 \(l4\) has blocks 0 to 2; there is no block 3"),
         ((2, 3), {"products": [[0, 1, 1]]}, PathError, r"Paths are integers of shape \(N, 2\)"),
+        ((2, 3), {"products": torch.empty(0, 2, dtype=torch.int64)}, PlanError, "No product was named"),
+        ((2, 3), {"products": [[0, 1]], "blocks": 1}, PlanError, "Products are named or chosen, not both"),
+        ((2, 3), {"products": [[0, 1]], "most_used": [[0, 0, 0, 1]]}, PlanError, "named or chosen, not both"),
+        ((2, 3), {"most_used": [[0, 0, 1]]}, PathError, r"Paths are integers of shape \(N, 4\)"),
+        ((2, 3), {"most_used": [[0, 0, 1, 3]]}, PathError, r"Bucket 4 \(l4\) has blocks 0 to 2; there is no block 3"),
+        ((2, 3), {"most_used": torch.empty(0, 4, dtype=torch.int64)}, PlanError, "There is no path in use"),
+        (
+            (2, 3),
+            {"most_used": [[0, 0, 1, 2], [1, 1, 1, 2]], "blocks": 2},
+            PlanError,
+            r"The 2 paths in use go through 1 different choices of blocks of l3, l4, so 2 products .* Ask for 1 to 1",
+        ),
     ],
 )
 def test_products_that_cannot_be_made_are_refused(
@@ -230,5 +254,41 @@ def test_products_that_cannot_be_made_are_refused(
 
 
 def test_a_model_that_was_not_merged_stands_for_no_other() -> None:
-    with pytest.raises(PathError, match="Merging was not the last thing"):
-        original_paths(wrapped(Linears(), ["l1", "l2"]), torch.tensor([[0, 0]]))
+    model = wrapped(Linears(), ["l1", "l2"])
+    for function in (original_paths, merged_paths):
+        with pytest.raises(PathError, match="Merging was not the last thing"):
+            function(model, torch.tensor([[0, 0]]))
+
+
+# Pairs of blocks of the two middle buckets: (0, 1) four times, (2, 0) three times, (1, 1) and (0, 2) twice, (2, 2) once.
+USED = [[0, 0, 1, 0], [1, 0, 1, 2], [2, 0, 1, 2], [0, 0, 1, 0], [0, 2, 0, 1], [2, 2, 0, 1], [1, 2, 0, 0], [0, 1, 1, 0],
+        [1, 1, 1, 1], [0, 0, 2, 0], [1, 0, 2, 1], [2, 2, 2, 2]]  # fmt: skip
+
+
+def test_products_are_those_that_most_paths_go_through() -> None:
+    model = wrapped(Linears(), ["l1", "l2", "l3", "l4"])
+    merged = rpganify.merge(model, (1, 2), 2, most_used=USED)
+    assert history(merged)[-1]["products"] == [[0, 1], [2, 0]]
+    there, is_there = merged_paths(merged, torch.tensor(USED))
+    assert is_there.tolist() == [True] * 7 + [False] * 5
+    assert torch.equal(original_paths(merged, there), torch.tensor(USED)[is_there])
+    assert compared(model, merged) < 1e-13
+
+
+def test_ties_are_broken_by_the_seed_and_all_that_occur_can_be_taken() -> None:
+    model = wrapped(Linears(), ["l1", "l2", "l3", "l4"])
+    third = {
+        seed: tuple(history(rpganify.merge(model, (1, 2), 3, most_used=USED, seed=seed))[-1]["products"][2])
+        for seed in range(8)
+    }
+    assert set(third.values()) == {(1, 1), (0, 2)}
+    again = rpganify.merge(model, (1, 2), 3, most_used=torch.tensor(USED).flip(0), seed=5)
+    assert tuple(history(again)[-1]["products"][2]) == third[5]  # whatever the order of the paths
+    every = rpganify.merge(model, (1, 2), most_used=USED)
+    assert every.plan.num_blocks[1] == 5 and merged_paths(every, torch.tensor(USED))[1].all()
+
+
+def test_paths_of_another_length_were_never_the_model_s() -> None:
+    merged = rpganify.merge(wrapped(Linears(), ["l1", "l2", "l3", "l4"]), (1, 2), 2)
+    with pytest.raises(PathError, match=r"The model before had 4 buckets, so its paths are \(N, 4\); got \(1, 3\)"):
+        merged_paths(merged, torch.tensor([[0, 0, 0]]))
