@@ -20,12 +20,11 @@ from torch import Tensor
 from rpganify.errors import ConversionError
 from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.grouped import Groups, grouped_matmul
+from rpganify.routing.layout import FEW_CHANNELS, rows_chosen
 from rpganify.routing.routes import Route, from_each
 
 Kernel = Callable[[LayerConfig, Route, Tensor, Mapping[str, Tensor]], Tensor]
 
-# Convolutions to at most so many channels: their weights are few, their pictures large.
-_FEW_CHANNELS = 4
 # Transposed convolutions of at most so many places are matrix products with little to fold.
 _FEW_PLACES = 16
 
@@ -63,7 +62,7 @@ def choose_kernel(layer: LayerConfig, sample_shape: tuple[int, ...], device: str
         return "gather"
     if layer.kind == "Linear":
         return "matmul"
-    if _applies("project", layer, sample_shape) and layer.config["out_channels"] <= _FEW_CHANNELS:
+    if _applies("project", layer, sample_shape) and layer.config["out_channels"] <= FEW_CHANNELS:
         return "project"
     is_small = math.prod(sample_shape[1:]) <= _FEW_PLACES
     if layer.kind == "ConvTranspose2d" and is_small and _applies("matmul", layer, sample_shape):
@@ -235,7 +234,7 @@ def _folded(parts: Tensor, geometry: _Geometry) -> Tensor:
 def _row_per_sample(stack: Tensor, route: Route) -> Tensor:
     """Each sample's own row of a stack: `(m, ...)` -> `(N, ...)`."""
     blocks = torch.tensor(route.present)[from_each(route, route)]
-    return stack.index_select(0, blocks.to(stack.device, non_blocking=True))
+    return rows_chosen(stack, blocks.to(stack.device, non_blocking=True))
 
 
 def _of_samples(stack: Tensor, route: Route, rank: int, axis: int) -> Tensor:

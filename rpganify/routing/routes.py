@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rpganify.errors import PathError
+from rpganify.routing.layout import unbound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,8 +219,8 @@ def rows_of(stack: Tensor, route: Route) -> list[Tensor]:
         if len(among) == 1:
             rows = {among[0]: stack[among[0]]}
         else:
-            unbound = stack.unbind(0)
-            rows = {block: unbound[block] for block in among}
+            every = unbound(stack)
+            rows = {block: every[block] for block in among}
         route.rows[key] = (stack, rows)  # with the stack, so that its id is not another's meanwhile
     rows = route.rows[key][1]
     return [rows[block] for block in route.present]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from rpganify.plan import Plan
+from rpganify.routing.layout import in_memory_order
 
 # Standard deviations are taken to be at least this. Biases are born zero in many generators: divided by their
 # true standard deviation, their first gradients would be infinite, and Adam's second moment would not forget it.
@@ -59,7 +60,7 @@ class _BlockDiversity(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor) -> Tensor:
-        blocks = weights.reshape(len(weights), -1)
+        blocks = in_memory_order(weights).reshape(len(weights), -1)
         mean, between, variance = _moments(blocks)
         ctx.save_for_backward(weights, mean, between, variance)
         return 2 * len(blocks) ** 2 * between / variance.clamp_min(STD_FLOOR**2)
@@ -73,8 +74,10 @@ class _BlockDiversity(torch.autograd.Function):
         of_between = 1 / floored - of_variance
         scale = gradient * 4 * len(weights) / mean.numel()
         row = -of_between * mean - of_variance * (mean - mean.mean())
-        values = weights.reshape(len(weights), -1)
-        return torch.addcmul(scale * row, scale * of_between, values).view(weights.shape)
+        ordered = in_memory_order(weights)
+        values = ordered.reshape(len(weights), -1)
+        changes = torch.addcmul(scale * row, scale * of_between, values).view(ordered.shape)
+        return changes.movedim(-1, 2) if ordered is not weights else changes
 
 
 def diversity_loss(model: HasBuckets) -> Tensor:
@@ -124,7 +127,7 @@ def _moments(blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _variance(weights: Tensor) -> Tensor:
     """The variance of all values of a parameter with a block axis, with its floor."""
-    return _moments(weights.reshape(len(weights), -1))[2].clamp_min(STD_FLOOR**2)
+    return _moments(in_memory_order(weights).reshape(len(weights), -1))[2].clamp_min(STD_FLOOR**2)
 
 
 def _buckets_with_pairs(model: HasBuckets) -> list[list[nn.Parameter]]:

@@ -30,6 +30,14 @@ LAYERS = {
         (3, 3, 4),
     ),
     "ConvTranspose2d of one place": (nn.ConvTranspose2d(3, 2, 4, bias=False), (3, 1, 1)),
+    "Conv2d of many channels": (nn.Conv2d(6, 5, 3, padding=1), (6, 5, 4)),
+    "Conv2d of many channels in groups": (nn.Conv2d(12, 10, (3, 2), groups=2), (12, 5, 4)),
+    "ConvTranspose2d of many channels": (nn.ConvTranspose2d(6, 5, 4, stride=2, padding=1), (6, 3, 4)),
+    "ConvTranspose2d of many channels, uneven": (
+        nn.ConvTranspose2d(5, 6, (3, 4), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), dilation=(2, 1)),
+        (5, 3, 4),
+    ),
+    "ConvTranspose2d of many channels, spread": (nn.ConvTranspose2d(5, 6, 2, stride=3, output_padding=2), (5, 2, 3)),
     "LayerNorm": (nn.LayerNorm((3, 4)), (2, 3, 4)),
     "GroupNorm": (nn.GroupNorm(2, 4), (4, 3, 2)),
     "InstanceNorm2d": (nn.InstanceNorm2d(3, affine=True), (3, 4, 5)),
@@ -70,7 +78,7 @@ def test_every_kernel_applies_to_several_of_the_layers_here(kernel: str) -> None
     assert len([name for one, name in applicable() if one == kernel]) >= 2
 
 
-@pytest.mark.parametrize(("kernel", "name"), applicable())
+@pytest.mark.parametrize(("kernel", "name"), [*applicable(), *(("by-block", name) for name in LAYERS)])
 @pytest.mark.parametrize("is_sorted", [True, False])
 def test_a_kernel_gives_what_each_sample_gets_from_its_own_block_and_the_same_gradients(
     kernel: str, name: str, is_sorted: bool
