@@ -179,8 +179,8 @@ class AnalyzerEntry:
         help: one line for `rpganify plugins`.
         factory: takes nothing.
         needs: what it cannot do without, of "buckets" (a converted model), "pictures" (images of 1 or 3 channels), "data",
-            "twin", "classifier" and "extractor"; `rpganify analyze` leaves it out where one is missing, and says what
-            would bring it in.
+            "twin", "classifier", "extractor" and "old classes" (of the data, before a model grew); `rpganify analyze` leaves
+            it out where one is missing, and says what would bring it in.
         is_default: whether it runs where no analyzer is named.
     """
 

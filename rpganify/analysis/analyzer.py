@@ -43,6 +43,8 @@ class AnalysisContext:
         num_images: images that numbers about a whole distribution, such as a Fréchet distance, are taken from.
         classifier: gives class scores, `classifier.scores(images)`, of images in [-1, 1] and of any size; None leaves
             statements about classes out.
+        old_classes: labels of the data that the model was trained on before it grew, ascending; empty where that is not
+            known, or where nothing has grown.
         names: how the user named things, for the provenance: `model`, `data`, `twin`, `classifier`, and others.
         device: where the model lies; None finds out.
         conditions: one value, without the batch axis, for each further input of the generator, such
@@ -61,6 +63,7 @@ class AnalysisContext:
     twin: nn.Module | None = None
     num_images: int = NUM_IMAGES
     classifier: ClassifierFeatures | None = None
+    old_classes: tuple[int, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     device: torch.device | None = None
     conditions: Mapping[str, Tensor] = field(default_factory=dict)

@@ -24,6 +24,7 @@ NEEDS = {
     "twin": "a standard generator to compare with: --twin RUN, or --twin my_gan.py:Generator --weights FILE",
     "classifier": "a classifier, for classes: --classifier FILE",
     "extractor": "features: --extractor NAME",
+    "old classes": "which classes of the data there were before a model grew: --old-classes 0-6",
 }
 # Drawing a figure and writing it twice, for light pages and dark ones, takes about this long on the machine at hand.
 FIXED_S = 3.0
@@ -82,6 +83,7 @@ def lacking(entry: AnalyzerEntry, model: nn.Module, context: AnalysisContext) ->
         "twin": context.twin is not None,
         "classifier": context.classifier is not None,
         "extractor": context.extractor is not None,
+        "old classes": bool(context.old_classes),
     }
     for need in entry.needs:
         if need not in NEEDS:

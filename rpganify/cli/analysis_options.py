@@ -46,6 +46,15 @@ DataOption = Annotated[
 DataRootOption = Annotated[
     Path | None, typer.Option("--data-root", metavar="DIR", help="Where the data set's files are.")
 ]
+OldClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--old-classes",
+        metavar="CLASSES",
+        help="The classes of --data that a model was trained on before it grew: 0-6, or cat,dog; found in the model where "
+        "its run said so.",
+    ),
+]
 TwinOption = Annotated[
     str | None,
     typer.Option(
@@ -103,7 +112,7 @@ class AnalysisOptions:
 
     Args:
         plain: the options of a SOURCE; its `source` is empty.
-        extractor, distances, data, data_root, twin, classifier: as typed.
+        extractor, distances, data, data_root, old_classes, twin, classifier: as typed.
         num_paths, num_images: None lets the time decide.
         paths: for pictures.
         conditions: values of further inputs.
@@ -120,6 +129,7 @@ class AnalysisOptions:
     distances: Sequence[str] = ()
     data: str | None = None
     data_root: Path | None = None
+    old_classes: str | None = None
     twin: str | None = None
     classifier: Path | None = None
     num_paths: int | None = None

@@ -21,12 +21,14 @@ from rpganify.cli.console import say
 from rpganify.cli.models import OpenedModel, open_model
 from rpganify.cli.progress import ProgressTalk
 from rpganify.data.images import ImageData
-from rpganify.data.opening import fit_to, open_data
+from rpganify.data.labels import parse_labels
+from rpganify.data.opening import fit_to, open_data, parse_spec
 from rpganify.data.progress import progress_told
 from rpganify.entries import AnalyzerEntry
 from rpganify.modelfile import Model
 from rpganify.registry import Registry, default_registry
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
+from rpganify.surgery.grow import data_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +115,32 @@ def make_context(named: OpenedModel, tools: Tools, options: AnalysisOptions, tal
         data=data,
         twin=tools.twin,
         classifier=tools.classifier,
+        old_classes=_old_classes(model, data, options.old_classes),
         names={name: str(text) for name, text in typed.items() if text},
         device=tools.place,
         conditions=read_conditions(list(options.conditions), model.conditions),
         progress=talk.update,
     )
+
+
+def _old_classes(model: Model, data: ImageData | None, typed: str | None) -> tuple[int, ...]:
+    """The labels that a model knew before it grew: those that the user says, or else those of the run that it grew from.
+
+    Raises:
+        typer.BadParameter: they are typed, and there is no data with labels to look them up in.
+        DataError: the data has no such class.
+    """
+    if typed is not None and (data is None or data.labels is None):
+        what = "--data NAME" if data is None else f"{data.name}, which has no labels"
+        raise typer.BadParameter(f"It names classes of the real images: {what}.", param_hint="--old-classes")
+    if data is None or data.labels is None:
+        return ()
+    if typed is not None:
+        return parse_labels(typed, data.class_names, data.name)
+    before = data_before(model) if isinstance(model, RandomPathGenerator) else ""
+    name, _, labels = parse_spec(before) if before else ("", None, None)
+    is_same = name == parse_spec(data.name)[0]
+    return parse_labels(labels, data.class_names, data.name) if labels and is_same else ()
 
 
 def check_analyzers(names: Sequence[str]) -> None:

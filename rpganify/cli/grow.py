@@ -79,7 +79,7 @@ def grow(
             "note: nothing tells how this generator is built, so fresh blocks hold an old block's values in a random order; "
             "--source my_gan.py:Generator builds it anew"
         )
-    made = grow_model(opened, added, init=init, factory=factory, seed=seed)
+    made = grow_model(opened, added, init=init, factory=factory, seed=seed, data=_trained_on(model))
     paths = opened.paths.sample(NUM_COMPARED, generator=torch.Generator().manual_seed(seed))
     difference = None if opened.conditions else largest_difference(opened.images, made.images, paths)
     write_model(made, output, is_forced=force)
@@ -95,3 +95,18 @@ def grow(
             how = "are bit for bit as they were" if difference == 0 else f"differ by up to {difference:.1e}"
             show(f"verified: in eval mode the images of {len(paths)} old paths {how}")
     say(f"next: rpganify train {output} --data NAME --only-new -o runs/{output.stem}")
+
+
+def _trained_on(model: Path) -> str:
+    """Name of the data set of the run that a folder is, or is a checkpoint of; empty if it is none."""
+    from rpganify.errors import TrainingError
+    from rpganify.training.run import RunDirectory, read_record
+
+    for folder in (model, model.resolve().parent.parent, model.resolve().parent.parent.parent):
+        run = RunDirectory(folder)
+        if run.config.is_file() and run.checkpoints.is_dir():
+            try:
+                return read_record(run).provenance.get("data", "")
+            except TrainingError:  # of another version; the model is what it is
+                return ""
+    return ""

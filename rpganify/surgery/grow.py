@@ -12,7 +12,7 @@ from rpganify.conversion.replication import NamedReplication, find_replication, 
 from rpganify.errors import PlanError
 from rpganify.plan import FIXED_INPUT
 from rpganify.routing.generator import RandomPathGenerator
-from rpganify.surgery.restack import new_rows, restack
+from rpganify.surgery.restack import history, new_rows, restack
 
 
 def grow(
@@ -22,6 +22,7 @@ def grow(
     init: str = "fresh",
     factory: Callable[[int], nn.Module] | None = None,
     seed: int = 0,
+    data: str = "",
 ) -> RandomPathGenerator:
     """A new model with more blocks; the old ones come first, so that old paths keep their numbers and their images.
 
@@ -35,6 +36,7 @@ def grow(
             the name of a plugin's replication.
         factory: seed -> a newly built generator of the original class.
         seed: of the new blocks.
+        data: name of the data set that the model was trained on so far, for its record; see `data_before`.
     Raises:
         PlanError: not one number per bucket, a negative one, or nothing to add.
         RegistryError: no replication has the name `init`.
@@ -48,9 +50,17 @@ def grow(
     old = model.plan.num_blocks
     rows = [[*range(m), *(k % m for k in range(more))] for m, more in zip(old, add, strict=True)]
     record = {"operation": "grow", "added": list(add), "num_blocks": list(old), "init": init, "seed": seed}
+    if data:
+        record["data"] = data
     made = restack(model, rows, record, num_old_blocks=old)
     _bear(made, replication, factory, seed)
     return made
+
+
+def data_before(model: RandomPathGenerator) -> str:
+    """Name of the data set that a model was trained on before it last grew, such as `mnist[0-6]`; empty if not known."""
+    grown = [record for record in history(model) if record.get("operation") == "grow"]
+    return str(grown[-1].get("data", "")) if grown else ""
 
 
 def check_growth(model: RandomPathGenerator, add: Sequence[int]) -> None:

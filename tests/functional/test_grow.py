@@ -9,6 +9,7 @@ import torch
 
 import rpganify
 from rpganify.conversion.replication import tensors_by_name
+from rpganify.surgery.grow import data_before
 
 
 @pytest.fixture
@@ -102,3 +103,14 @@ def test_samples_are_drawn_among_old_or_new_paths(shell, model):
     assert "has no new blocks" in shell.refuses("sample", "m.rpgan", "--among", "new", "-o", "grid.png")
     result = shell("sample", "g.rpgan", "--among", "new", "--vary", "1", "-o", "grid.png")
     assert result.exit_code == 2 and "chooses random paths" in result.stderr
+
+
+def test_a_grown_model_knows_on_what_its_run_was_trained_before(shell, model):
+    train = ["--data", "digits[0-6]", "--steps", "1", "--batch-size", "4"]
+    shell.succeeds("train", "m.rpgan", *train, "-o", "run")
+    for source in ("run", "run/checkpoints/step-000001", "run/checkpoints/latest/generator.rpgan"):
+        shell.succeeds("grow", source, "--add", "1,0,0,0,0", "-o", "g.rpgan", "--force")
+        assert data_before(rpganify.load(shell.directory / "g.rpgan")) == "digits[0-6]"
+    shell.succeeds("grow", "m.rpgan", "--add", "1,0,0,0,0", "-o", "u.rpgan")
+    assert data_before(rpganify.load(shell.directory / "u.rpgan")) == ""
+    assert data_before(rpganify.load(model)) == ""
