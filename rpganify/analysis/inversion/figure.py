@@ -39,12 +39,13 @@ class PictureRow:
     images: Tensor
 
 
-def draw_pictures(rows: Sequence[PictureRow], paths: Sequence[str]) -> Drawing:
-    """Rows of pictures, an image per column, and the found path below each column; more than ten images in several bands.
+def draw_pictures(rows: Sequence[PictureRow], paths: Sequence[str], caption: str = "path found") -> Drawing:
+    """Rows of pictures, an image per column, and a path below each column; more than ten images in several bands.
 
     Args:
         rows: the wanted images first.
         paths: one per image.
+        caption: what the paths are.
     """
     height, width = cell_size(*rows[0].images.shape[2:])
     left = MARGIN + _LABEL_WIDTH + LABEL_GAP
@@ -60,7 +61,7 @@ def draw_pictures(rows: Sequence[PictureRow], paths: Sequence[str]) -> Drawing:
     axes.axis("off")
     for band in range(num_bands):
         top = MARGIN + band * band_height
-        _label_rows(axes, rows, top, height)
+        _label_rows(axes, rows, top, height, caption)
         for column, index in enumerate(range(band * _MAX_COLUMNS, min((band + 1) * _MAX_COLUMNS, len(paths)))):
             x = left + column * (width + GAP)
             for line, row in enumerate(rows):
@@ -70,12 +71,12 @@ def draw_pictures(rows: Sequence[PictureRow], paths: Sequence[str]) -> Drawing:
     return drawing
 
 
-def _label_rows(axes: Axes, rows: Sequence[PictureRow], top: float, height: float) -> None:
+def _label_rows(axes: Axes, rows: Sequence[PictureRow], top: float, height: float, caption: str) -> None:
     for line, row in enumerate(rows):
         middle = top + line * (height + GAP) + height / 2
         place_text(axes, MARGIN, middle - 18, row.title, 10.5, INK, weight="bold")
         place_text(axes, MARGIN, middle + 20, row.detail, 8, MUTED)
-    place_text(axes, MARGIN, top + len(rows) * (height + GAP) + _PATH_HEIGHT / 2, "path found", 8, MUTED)
+    place_text(axes, MARGIN, top + len(rows) * (height + GAP) + _PATH_HEIGHT / 2, caption, 8, MUTED)
 
 
 def draw_scores(scores: Sequence[BucketScore], names: Sequence[str]) -> Drawing:
