@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -21,12 +21,13 @@ from rpganify.errors import ConversionError
 from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.grouped import Groups, grouped_matmul
 from rpganify.routing.layout import FEW_CHANNELS, rows_chosen
-from rpganify.routing.routes import Route, from_each
+from rpganify.routing.patches import Geometry, pair, patches, summed
+from rpganify.routing.routes import Route, from_each, is_channels_last
 
 Kernel = Callable[[LayerConfig, Route, Tensor, Mapping[str, Tensor]], Tensor]
 
 # Transposed convolutions of at most so many places are matrix products with little to fold.
-_FEW_PLACES = 16
+_FEW_PLACES = 64
 
 _pinned: ContextVar[str] = ContextVar("pinned_kernel", default="auto")
 
@@ -87,19 +88,16 @@ def matmul(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, Te
         flat = grouped_matmul(x.reshape(-1, x.shape[-1]), weight.transpose(1, 2), Groups.of(route, rows))
         result = flat.view(*x.shape[:-1], weight.shape[1])
         return result if bias is None else result + _of_samples(bias, route, result.dim(), -1).to(result.dtype)
-    options = _Geometry(layer, tuple(x.shape[2:]))
+    geometry = Geometry.of(layer, tuple(x.shape[2:]))
+    groups = Groups.of(route, math.prod(geometry.places))
+    matrices = weight.movedim(2, -1).flatten(2)  # (m, A, k·k·B); a view where the weights lie channels last
     if layer.kind == "Conv2d":
-        patches = F.unfold(x, options.kernel, options.dilation, options.padding, options.stride)  # (N, C·k·k, L)
-        places = patches.shape[2]
-        matrices = weight.flatten(2).transpose(1, 2)  # (m, C·k·k, O)
-        rows_of_x = patches.transpose(1, 2).reshape(-1, patches.shape[1])
-        flat = grouped_matmul(rows_of_x, matrices, Groups.of(route, places))
-        result = flat.view(len(x), places, -1).transpose(1, 2).reshape(len(x), -1, *options.output)
+        taken = patches(x, geometry).flatten(3).flatten(0, 2)  # (N·places, k·k·C)
+        flat = grouped_matmul(taken, matrices.transpose(1, 2), groups)
+        result = flat.view(len(x), *geometry.places, -1).movedim(-1, 1)
     else:
-        places = math.prod(x.shape[2:])
-        rows_of_x = x.flatten(2).transpose(1, 2).reshape(-1, x.shape[1])
-        flat = grouped_matmul(rows_of_x, weight.flatten(2), Groups.of(route, places))
-        result = _folded(flat.view(len(x), places, -1).transpose(1, 2), options)
+        flat = grouped_matmul(x.movedim(1, -1).flatten(0, 2), matrices, groups)
+        result = summed(flat.view(len(x), *geometry.places, *geometry.kernel, -1), geometry)
     return result if bias is None else result + _of_samples(bias, route, 4, 1).to(result.dtype)
 
 
@@ -110,13 +108,20 @@ def project(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, T
     once per tap.
     """
     weight, bias = tensors["weight"], tensors.get("bias")
-    options = _Geometry(layer, tuple(x.shape[2:]))
+    geometry = Geometry.of(layer, tuple(x.shape[2:]))
     if layer.kind == "Conv2d":
         # Convolution as a transposed one: the taps turned round.
         weight = weight.flip(3, 4).transpose(1, 2)
-    chosen = _row_per_sample(weight.flatten(3).flatten(2), route)  # (N, C, O·k·k)
-    parts = torch.bmm(chosen.transpose(1, 2).to(x.dtype), x.flatten(2))  # (N, O·k·k, H·W)
-    result = _folded(parts, options)
+        reaches = (d * (k - 1) for d, k in zip(geometry.dilation, geometry.kernel, strict=True))
+        height, width = (reach - p for reach, p in zip(reaches, geometry.padding, strict=True))
+        geometry = replace(geometry, places=geometry.pixels, pixels=geometry.places, padding=(height, width))
+    chosen = _row_per_sample(weight.flatten(3).flatten(2), route).to(x.dtype)  # (N, C, O·k·k)
+    if is_channels_last(x):
+        # In this order the gradient of x lies as x does.
+        parts = torch.bmm(x.movedim(1, -1).flatten(1, 2), chosen).transpose(1, 2)  # (N, O·k·k, H·W)
+    else:
+        parts = torch.bmm(chosen.transpose(1, 2), x.flatten(2))
+    result = _folded(parts, geometry)
     return result if bias is None else result + _of_samples(bias, route, 4, 1).to(result.dtype)
 
 
@@ -126,9 +131,9 @@ def grouped(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, T
     assert weight is not None
     config = layer.config
     function: Callable[..., Tensor] = F.conv2d if layer.kind == "Conv2d" else F.conv_transpose2d
-    options = {name: _pair(config[name]) for name in ("stride", "padding", "dilation")}
+    options = {name: pair(config[name]) for name in ("stride", "padding", "dilation")}
     if layer.kind == "ConvTranspose2d":
-        options["output_padding"] = _pair(config["output_padding"])
+        options["output_padding"] = pair(config["output_padding"])
     flat_bias = None if bias is None else bias.flatten()
     groups = len(x) * config["groups"]
     result = function(x.reshape(1, -1, *x.shape[2:]), weight.flatten(0, 1), flat_bias, groups=groups, **options)
@@ -189,46 +194,17 @@ def _applies(kernel: str, layer: LayerConfig, sample_shape: tuple[int, ...]) -> 
     if kernel == "grouped":
         return is_plain and (layer.kind == "Conv2d" or config["groups"] == 1)
     if kernel == "project" and layer.kind == "Conv2d":
-        reach = [d * (k - 1) for d, k in zip(_pair(config["dilation"]), _pair(config["kernel_size"]), strict=True)]
-        is_inside = is_plain and all(p <= r for p, r in zip(_pair(config["padding"]), reach, strict=True))
-        return is_inside and config["groups"] == 1 and _pair(config["stride"]) == (1, 1)
+        reach = [d * (k - 1) for d, k in zip(pair(config["dilation"]), pair(config["kernel_size"]), strict=True)]
+        is_inside = is_plain and all(p <= r for p, r in zip(pair(config["padding"]), reach, strict=True))
+        return is_inside and config["groups"] == 1 and pair(config["stride"]) == (1, 1)
     return is_plain and config["groups"] == 1
 
 
-class _Geometry:
-    """Sizes of a convolution in two dimensions.
-
-    Args:
-        layer: kind and constructor values.
-        size: height and width of its input.
-    """
-
-    def __init__(self, layer: LayerConfig, size: tuple[int, ...]) -> None:
-        config = layer.config
-        self.is_transposed = layer.kind == "ConvTranspose2d"
-        self.kernel, self.stride = _pair(config["kernel_size"]), _pair(config["stride"])
-        self.padding, self.dilation = _pair(config["padding"]), _pair(config["dilation"])
-        extra = _pair(config["output_padding"]) if self.is_transposed else (0, 0)
-        height, width = (self._output(size[axis], axis, extra[axis]) for axis in (0, 1))
-        self.output = (height, width)
-
-    def _output(self, size: int, axis: int, extra: int) -> int:
-        reach = self.dilation[axis] * (self.kernel[axis] - 1)
-        if self.is_transposed:
-            return (size - 1) * self.stride[axis] - 2 * self.padding[axis] + reach + extra + 1
-        return (size + 2 * self.padding[axis] - reach - 1) // self.stride[axis] + 1
-
-
-def _folded(parts: Tensor, geometry: _Geometry) -> Tensor:
+def _folded(parts: Tensor, geometry: Geometry) -> Tensor:
     """What every place gives to its neighbours, `(N, O·k·k, places)`, summed up: `(N, O, H, W)`."""
-    if geometry.is_transposed:
-        padding = geometry.padding
-    else:
-        reaches = (d * (k - 1) for d, k in zip(geometry.dilation, geometry.kernel, strict=True))
-        padding = tuple(reach - p for reach, p in zip(reaches, geometry.padding, strict=True))  # type: ignore[assignment]
-    if parts.shape[2] == 1 and geometry.output == geometry.kernel and padding == (0, 0):
+    if geometry.is_one_place:
         return parts.reshape(len(parts), -1, *geometry.kernel)
-    return F.fold(parts, geometry.output, geometry.kernel, geometry.dilation, padding, geometry.stride)
+    return F.fold(parts, geometry.pixels, geometry.kernel, geometry.dilation, geometry.padding, geometry.stride)
 
 
 def _row_per_sample(stack: Tensor, route: Route) -> Tensor:
@@ -243,10 +219,3 @@ def _of_samples(stack: Tensor, route: Route, rank: int, axis: int) -> Tensor:
     rows = _row_per_sample(stack, route)
     shape[0], shape[axis] = len(rows), rows.shape[1]
     return rows.view(shape)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    if isinstance(value, (list, tuple)):
-        height, width = value
-        return int(height), int(width)
-    return int(value), int(value)

@@ -41,6 +41,11 @@ def in_memory_order(stack: Tensor) -> Tensor:
     return stack.movedim(2, -1) if is_channels_last(stack) else stack
 
 
+def row_of(stack: Tensor, block: int) -> Tensor:
+    """One block's own tensor, a view; its gradient becomes one tensor that lies like the stack."""
+    return stack.movedim(2, -1)[block].movedim(-1, 1) if is_channels_last(stack) else stack[block]
+
+
 def unbound(stack: Tensor) -> tuple[Tensor, ...]:
     """Every block's own tensor, a view; their gradients together become one tensor that lies like the stack."""
     if not is_channels_last(stack):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rpganify.errors import PathError
-from rpganify.routing.layout import unbound
+from rpganify.routing.layout import row_of, unbound
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +217,7 @@ def rows_of(stack: Tensor, route: Route) -> list[Tensor]:
     if key not in route.rows:
         among = route.among or route.present
         if len(among) == 1:
-            rows = {among[0]: stack[among[0]]}
+            rows = {among[0]: row_of(stack, among[0])}
         else:
             every = unbound(stack)
             rows = {block: every[block] for block in among}
