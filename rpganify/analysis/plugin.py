@@ -51,6 +51,12 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "rpganify.analysis.inversion.analyzer:InversionAnalyzer",
             needs=("buckets", "pictures"),
         ),
+        AnalyzerEntry(
+            "classes",
+            "what share of the images is of each class, by a classifier, against real ones",
+            "rpganify.analysis.classes.analyzer:Classes",
+            needs=("pictures", "classifier"),
+        ),
     ]
 
 

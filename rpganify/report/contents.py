@@ -10,7 +10,8 @@ from rpganify.report.subject import Subject
 
 # A reader first wants to see, then to know how much, then what it was made of. Other reports stand before the last two.
 ORDER = (
-    "variations", "responsibility", "diversity", "blocks", "noise", "quality", "quality-comparison", "inversion",
+    "variations", "responsibility", "diversity", "blocks", "noise", "quality", "quality-comparison", "retention",
+    "retention-comparison", "classes", "classes-comparison", "inversion",
 )  # fmt: skip
 LAST = ("training", "plan")
 

@@ -141,7 +141,16 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
         "replications": ["copy", "fresh", "jitter"],
         "image distances": ["classifier", "colour", "lpips", "pixels", "semantic", "ssim"],
         "feature extractors": ["classifier", "inception", "pixels"],
-        "analyzers": ["blocks", "diversity", "inversion", "noise", "quality", "responsibility", "variations"],
+        "analyzers": [
+            "blocks",
+            "classes",
+            "diversity",
+            "inversion",
+            "noise",
+            "quality",
+            "responsibility",
+            "variations",
+        ],
         "callbacks": ["csv"],
         "export formats": ["onnx", "pt2", "safetensors"],
     }

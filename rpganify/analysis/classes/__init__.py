@@ -1,0 +1,1 @@
+"""Of which classes a model's images are, by a classifier."""
