@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from rpganify.bench.loop import SampleLoop
 from rpganify.conversion.building import actual_blueprint, build_standard_generator
 from rpganify.conversion.replication import tensors_by_name
-from rpganify.plan import FIXED_INPUT
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 
 BACKWARD = " + backward"
@@ -55,10 +53,10 @@ class Subjects:
         }
 
     def why_no_loop(self) -> str | None:
-        """Why a sample cannot be run by itself: a norm over the batch may refuse to take one value; None if it can."""
+        """Why a sample cannot be run by itself: a block's own norm may refuse to take one value; None if it can."""
         try:
             with torch.no_grad():
-                SampleLoop(self.plain, self.routed)(self.paths()[0][:1], self.conditions())
+                SampleLoop(self.routed)(self.paths()[0], self.conditions())
         except ValueError as error:
             return " ".join(str(error).split())
         return None
@@ -74,7 +72,7 @@ class Subjects:
             "frozen": (self.routed, lambda: self.routed.images(frozen, None, **conditions)),
         }
         if has_loop:
-            loop = SampleLoop(self.plain, self.routed)
+            loop = SampleLoop(self.routed)
             made["loop"] = (loop, lambda: loop(next(paths), conditions))
         passes: dict[str, Callable[[], object]] = {}
         for name, (module, images) in made.items():
@@ -92,66 +90,6 @@ def plain_twin(routed: RandomPathGenerator) -> StandardGenerator:
             stack = stacks[name]
             tensor.copy_(stack if stack.shape == tensor.shape else stack[0])
     return plain.to(routed.Z.device)
-
-
-class SampleLoop(nn.Module):
-    """A converted generator as one would write it first: a module per block, and one sample at a time.
-
-    Args:
-        plain: its program is run for each sample.
-        routed: its blocks are copied, each parameter of each block as a tensor of its own.
-    """
-
-    def __init__(self, plain: StandardGenerator, routed: RandomPathGenerator) -> None:
-        super().__init__()
-        self._plain = (plain,)  # no part of this module: its parameters are not used
-        self._bucket_of: dict[str, int] = {}
-        for bucket in range(routed.plan.num_buckets):
-            self._bucket_of |= dict.fromkeys(routed.bucket_parameters(bucket), bucket)
-        self._bucket_of.pop(FIXED_INPUT, None)
-        self._shared = {n: p for n, p in routed.named_parameters() if n not in self._bucket_of and n != FIXED_INPUT}
-        self._blocks = {
-            name: [nn.Parameter(row.detach().clone()) for row in parameter]
-            for name, parameter in routed.named_parameters()
-            if name in self._bucket_of
-        }
-        self._bucket_of_Z = routed.plan.bucket_of(FIXED_INPUT)
-        self._fixed = nn.Parameter(routed.Z.detach().clone())
-
-    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
-        """All blocks' parameters, each by itself, and the shared ones."""
-        for blocks in self._blocks.values():
-            yield from blocks
-        yield from self._shared.values()
-        yield self._fixed
-
-    def forward(self, paths: Tensor, conditions: dict[str, Tensor]) -> Tensor:
-        """The images of the paths, made one by one: `(N, ...)`."""
-        images = []
-        for index, path in enumerate(paths.tolist()):
-            tensors: dict[str, Any] = {
-                name: blocks[path[self._bucket_of[name]]] for name, blocks in self._blocks.items()
-            }
-            own = {name: value[index : index + 1] for name, value in conditions.items()}
-            row = 0 if self._bucket_of_Z is None else path[self._bucket_of_Z]
-            given = (self._fixed[row : row + 1], own)
-            images.append(functional_call(_Images(self._plain[0]), _prefixed(tensors | self._shared), given))
-        return torch.cat(images)
-
-
-class _Images(nn.Module):
-    """Calls `images` where torch calls `forward`."""
-
-    def __init__(self, plain: StandardGenerator) -> None:
-        super().__init__()
-        self.plain = plain
-
-    def forward(self, z: Tensor, conditions: dict[str, Tensor]) -> Tensor:
-        return self.plain.images(z, None, **conditions)
-
-
-def _prefixed(tensors: dict[str, Any]) -> dict[str, Any]:
-    return {f"plain.{name}": tensor for name, tensor in tensors.items()}
 
 
 def _without_gradients(images: Callable[[], Tensor]) -> Callable[[], object]:

@@ -110,7 +110,8 @@ def bench(
 
     All passes are timed in turn, in training mode. The bound is the larger, layer by layer, of the plain generator's
     time and that of reading the weights of every block in the batch, and of writing their gradients. The loop is the
-    same generator, one sample at a time. `rpganify bench train` measures what a training spends outside its networks.
+    same generator in the form of the paper's public code: in every bucket one sample after the other, each block's
+    parameters by themselves. `rpganify bench train` measures what a training spends outside its networks.
     """
     from rpganify.cli.parsing import parse_block_cases, parse_buckets, parse_sizes
 

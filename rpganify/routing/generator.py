@@ -120,6 +120,10 @@ class RandomPathGenerator(nn.Module):
         outputs = self(codes, generator, z=z, **conditions)
         return image_of(self.blueprint, outputs)
 
+    def program(self) -> tuple[Program, nn.Module]:
+        """The program of the mode that it is in, over `(paths, *conditions)`, and the module that it runs on."""
+        return self._programs[self.training], self._tensors
+
     def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """`n` random paths, int64 `(n, num_buckets)`, on the CPU."""
         return self.paths.sample(n, generator=generator)

@@ -29,6 +29,7 @@ class Route:
         inverse: `(N,)` the permutation that undoes `order`; None likewise.
         rows: what `rows_of` has taken apart in this pass; shared by the routes made of one another.
         among: the blocks that the rows are of: `present`, or that of the route which this is a part of.
+        lays_out: whether pictures may be laid out in memory as suits their convolutions.
     """
 
     num_blocks: int
@@ -38,6 +39,7 @@ class Route:
     inverse: Tensor | None
     rows: dict[tuple[int, bool], tuple[Tensor, dict[int, Tensor]]] = field(default_factory=dict)
     among: tuple[int, ...] = ()
+    lays_out: bool = True
 
     @property
     def num_samples(self) -> int:

@@ -69,7 +69,7 @@ class RoutedSegment(nn.Module):
         results = []
         for position in range(len(route.counts)):
             chosen = [
-                self._laid_out(part[position])
+                (self._laid_out(part[position]) if route.lays_out else part[position])
                 if kind == "batch"
                 else part[position : position + 1]
                 if kind == "block values"

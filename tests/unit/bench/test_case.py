@@ -6,7 +6,7 @@ import pytest
 
 from rpganify.bench.case import measure_case
 from rpganify.bench.subjects import BACKWARD, Subjects, plain_twin
-from tests.unit.bench.generators import CPU, converted, with_norm_of_one_value
+from tests.unit.bench.generators import CPU, converted
 from tests.unit.bench.results import case_result
 
 
@@ -51,11 +51,10 @@ def test_measuring_takes_every_pass_and_leaves_no_gradients():
     assert all(p.grad is None for module in (routed, subjects.plain) for p in module.parameters())
 
 
-def test_a_generator_that_refuses_a_single_sample_is_measured_without_the_loop_and_says_why():
-    routed = with_norm_of_one_value()
+def test_a_generator_that_refuses_a_single_sample_is_measured_without_the_loop_and_says_why(monkeypatch):
+    routed = converted(2)
+    monkeypatch.setattr(Subjects, "why_no_loop", lambda self: "Expected more.")
     case = measure_case("normed", Subjects(plain_twin(routed), routed, 4, CPU), num_rounds=1)
     assert "loop" not in case.timings
     (note,) = case.notes
-    assert note.startswith(
-        "normed: the loop over samples is left out, since a sample by itself is refused: Expected more"
-    )
+    assert note == "normed: the loop over samples is left out, since a sample by itself is refused: Expected more."
