@@ -7,12 +7,13 @@ plain time and of those bytes over the memory's bandwidth; what is no layer of a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 
+from rpganify.bench.alternatives import KernelCost
 from rpganify.bench.kernels import kernel_of, layers_in_cut_segments
 from rpganify.bench.timing import run_in_turn
 from rpganify.conversion.known import build_layer
@@ -45,6 +46,8 @@ class LayerCost:
         num_present: distinct blocks in a batch, on average.
         forward_s, both_s: the plain layer's pass, and a pass with gradients.
         bound_forward_s, bound_both_s: the larger of that and of reading and writing the blocks.
+        kernels: what the routed layer takes by itself, by each kernel that can run it, the fastest first; empty if
+            that was not measured.
     """
 
     name: str
@@ -59,6 +62,16 @@ class LayerCost:
     both_s: float
     bound_forward_s: float
     bound_both_s: float
+    kernels: tuple[KernelCost, ...] = ()
+
+    def routed_s(self, is_both: bool) -> float | None:
+        """Seconds of the routed layer by the kernel that it runs by; None if that was not measured."""
+        found = [cost for cost in self.kernels if cost.kernel == self.kernel]
+        return (found[0].both_s if is_both else found[0].forward_s) if found else None
+
+    def best_s(self, is_both: bool) -> float | None:
+        """Seconds of the routed layer by the fastest kernel; None if that was not measured."""
+        return min((cost.both_s if is_both else cost.forward_s for cost in self.kernels), default=None)
 
 
 def measure_bandwidth(num_bytes: int, device: torch.device, num_rounds: int = 7) -> Bandwidth:
@@ -77,6 +90,7 @@ def measure_layers(
     bandwidth: Bandwidth,
     device: torch.device,
     num_rounds: int = 7,
+    kernels: Mapping[str, tuple[KernelCost, ...]] | None = None,
 ) -> list[LayerCost]:
     """The cost and the bound of every built-in layer that has blocks.
 
@@ -84,6 +98,7 @@ def measure_layers(
         routed: on the device.
         paths: batches of paths, as they are measured elsewhere.
         bandwidth: of the memory where the blocks lie.
+        kernels: the result of `measure_kernels`, if there is one.
     """
     batch_size = len(paths[0])
     in_segments = layers_in_cut_segments(routed, device.type)
@@ -114,6 +129,7 @@ def measure_layers(
                 both_s=both_s,
                 bound_forward_s=max(forward_s, reading),
                 bound_both_s=max(both_s, 2 * reading + writing),
+                kernels=(kernels or {}).get(name, ()),
             )
         )
     return costs

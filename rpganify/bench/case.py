@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rpganify.bench.alternatives import measure_kernels
 from rpganify.bench.bound import Bandwidth, LayerCost, measure_bandwidth, measure_layers
 from rpganify.bench.kernels import kernel_difference
 from rpganify.bench.memory import peak_bytes
@@ -70,14 +71,27 @@ class CaseResult:
             "ratios": {"forward": self.ratios(False), "forward + backward": self.ratios(True)},
             "peak_bytes": dict(self.peaks),
             "bandwidth_bytes_per_s": asdict(self.bandwidth),
-            "layers": [{**asdict(layer), "sample_shape": list(layer.sample_shape)} for layer in self.layers],
+            "layers": [
+                {
+                    **asdict(layer),
+                    "sample_shape": list(layer.sample_shape),
+                    "kernels": [asdict(k) for k in layer.kernels],
+                }
+                for layer in self.layers
+            ],
             "kernel_difference": self.difference,
             "notes": list(self.notes),
         }
 
 
 def measure_case(
-    name: str, subjects: Subjects, *, num_rounds: int, has_loop: bool = True, on_round: OnRound | None = None
+    name: str,
+    subjects: Subjects,
+    *,
+    num_rounds: int,
+    has_loop: bool = True,
+    compares_kernels: bool = False,
+    on_round: OnRound | None = None,
 ) -> CaseResult:
     """Times a generator's passes in turn, in training mode, and works out the bound.
 
@@ -86,6 +100,7 @@ def measure_case(
         subjects: what is timed.
         num_rounds: rounds that count.
         has_loop: whether the loop over samples is timed too.
+        compares_kernels: whether every layer is also timed by itself, by each of its kernels.
         on_round: told after each round of the passes.
     """
     routed, device = subjects.routed, subjects.device
@@ -105,7 +120,8 @@ def measure_case(
         for parameter in routed.bucket_parameters(bucket).values()
     )
     bandwidth = measure_bandwidth(stacked, device)
-    layers = measure_layers(routed, paths, bandwidth, device)
+    kernels = measure_kernels(routed, paths[0], subjects.conditions(), device) if compares_kernels else None
+    layers = measure_layers(routed, paths, bandwidth, device, kernels=kernels)
     counted = {layer.name for layer in layers}
     owned = [layer for layer in routed.blueprint.layers if routed.plan.bucket_of(layer.name) is not None]
     if others := sum(layer.num_parameters for layer in owned if layer.name not in counted):

@@ -75,7 +75,5 @@ def forms_table(costs: tuple[FormCost, ...]) -> Table:
         Column("form"), Column("eigenpairs"), Column("time", "s"), Column("peak memory of tensors", "MiB"),
         Column("eigenvalues differ by, share of the largest"),
     )  # fmt: skip
-    rows = tuple(
-        (one.form, one.num_eigenpairs, one.seconds, one.peak_bytes / 2**20, one.difference) for one in costs
-    )
+    rows = tuple((one.form, one.num_eigenpairs, one.seconds, one.peak_bytes / 2**20, one.difference) for one in costs)
     return Table("forms", "The three forms of the metric at the first position, without checks", columns, rows)

@@ -96,7 +96,7 @@ def bench(
         ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Also show kernel, cost and bound of every layer.")
+        bool, typer.Option("--explain", help="Also show kernel, cost and bound of every layer, and the fastest kernel.")
     ] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the cost against the blocks: FILE.png.")
@@ -160,6 +160,7 @@ def bench(
             judges,
             num_rounds=rounds,
             has_loop=loop,
+            compares_kernels=explain,
             d_steps=d_steps,
             seed=seed,
             device=place,

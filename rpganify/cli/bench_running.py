@@ -59,6 +59,7 @@ def run_bench(
     *,
     num_rounds: int,
     has_loop: bool,
+    compares_kernels: bool,
     d_steps: int,
     seed: int,
     device: torch.device,
@@ -71,6 +72,7 @@ def run_bench(
         judges: discriminators for each of them; none where no training step is asked for.
         num_rounds: rounds that count.
         has_loop: whether the loop over samples is timed too.
+        compares_kernels: whether every layer is also timed by itself, by each of its kernels.
         d_steps: discriminator steps in a training step.
         seed: of paths, latents and conditions.
         device: where it is measured.
@@ -88,6 +90,7 @@ def run_bench(
                 subjects,
                 num_rounds=num_rounds,
                 has_loop=has_loop,
+                compares_kernels=compares_kernels,
                 on_round=partial(progress, f"{title}: round"),
             )
             step = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rpganify.bench.bound import LayerCost
 from rpganify.bench.case import CaseResult
 from rpganify.bench.environment import Environment
 from rpganify.bench.kernels import SINGLE_BLOCK, TOLERANCE
@@ -17,6 +18,7 @@ from rpganify.cli.formatting import format_shape
 
 _PASSES = (("forward", False), ("forward + backward", True))
 _NONE = "–"
+_COSTS = ("plain", "bound", "routed", "best")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +106,26 @@ def show_steps(results: Sequence[BenchResult]) -> None:
 
 
 def show_layers(results: Sequence[BenchResult]) -> None:
-    """Every layer that has blocks: how it runs, and what it costs."""
+    """Every layer that has blocks: how it runs, what it costs by itself, and what it would by its fastest kernel."""
     rows: list[Sequence[str] | str] = []
     for result in results:
+        layers = result.case.layers
         rows.append(_title(result.case))
-        for layer in result.case.layers:
-            times = (layer.forward_s, layer.bound_forward_s, layer.both_s, layer.bound_both_s)
+        for layer in layers:
             rows.append(
                 [
                     f"  {layer.name}",
                     layer.bucket,
-                    "by block, in a segment" if layer.is_in_segment else _kernel(layer.kernel),
+                    "in a segment" if layer.is_in_segment else _kernel(layer.kernel),
                     format_shape(layer.sample_shape),
                     f"{layer.num_present:.1f}",
                     f"{layer.block_bytes / 2**10:,.1f}",
-                    *(_milliseconds(seconds) for seconds in times),
+                    *_layer_times(layer, False),
+                    *_layer_times(layer, True),
                 ]
             )
+        sums = [_sum([_layer_seconds(layer, is_both) for layer in layers]) for is_both in (False, True)]
+        rows.append(["  all", "", "", "", "", "", *sums[0], *sums[1]])
     show("")
     show_table(
         [
@@ -128,15 +133,33 @@ def show_layers(results: Sequence[BenchResult]) -> None:
             ("bucket", "left"),
             ("kernel", "left"),
             ("input", "left"),
-            ("blocks\nin a batch", "right"),
-            ("KiB\na block", "right"),
-            ("forward\nplain ms", "right"),
-            ("\nbound ms", "right"),
-            ("+ backward\nplain ms", "right"),
-            ("\nbound ms", "right"),
+            ("blocks", "right"),
+            ("KiB\nblock", "right"),
+            *(("forward ms\nplain" if name == "plain" else f"\n{name}", "right") for name in _COSTS),
+            *(("+ backward\nplain" if name == "plain" else f"\n{name}", "right") for name in _COSTS),
         ],
         rows,
     )
+    show(
+        "routed: the layer by itself, by its kernel; best: by the fastest of its kernels. A segment keeps its samples in the"
+    )
+    show("cache from layer to layer, and may take less than the sum of its layers.")
+
+
+def _layer_seconds(layer: LayerCost, is_both: bool) -> tuple[float | None, ...]:
+    """In the order of `_COSTS`."""
+    plain = (layer.both_s, layer.bound_both_s) if is_both else (layer.forward_s, layer.bound_forward_s)
+    return (*plain, layer.routed_s(is_both), layer.best_s(is_both))
+
+
+def _layer_times(layer: LayerCost, is_both: bool) -> list[str]:
+    return [_NONE if one is None else _milliseconds(one) for one in _layer_seconds(layer, is_both)]
+
+
+def _sum(rows: Sequence[tuple[float | None, ...]]) -> list[str]:
+    """The sum of every column; none where a layer was not measured."""
+    sums = [None if None in column else sum(one or 0.0 for one in column) for column in zip(*rows, strict=True)]
+    return [_NONE if one is None else _milliseconds(one) for one in sums]
 
 
 def show_footer(environment: Environment, results: Sequence[BenchResult]) -> None:

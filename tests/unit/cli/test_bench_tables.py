@@ -64,8 +64,12 @@ def test_the_explanation_tells_kernel_blocks_and_cost_of_every_layer(capsys, mon
     show_layers([BenchResult(case_result())])
     shown = lines(capsys)
     assert shown[3] == "tiny [x], 2 × 8 blocks, batch 16"
-    assert shown[4].split() == "up.0 up matmul 64×8×8 7.2 1.5 4.00 6.00 10.0 18.0".split()
-    assert "by block, in a segment" in shown[5]
+    own = "up.0 up matmul 64×8×8 7.2 1.5 4.00 6.00 7.00 6.50 10.0 18.0 20.0 20.0"
+    assert shown[4].split() == own.split()
+    assert "in a segment" in shown[5]
+    assert shown[5].split()[-8:] == "4.00 6.00 – – 10.0 18.0 – –".split()  # not measured by itself
+    assert shown[6].split() == "all 8.00 12.0 – – 20.0 36.0 – –".split()
+    assert max(map(len, shown)) <= 120
 
 
 def test_the_footer_tells_under_what_it_was_measured_and_how_far_kernels_are_apart(capsys):
