@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rpganify.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from rpganify.analysis.pruning import prune
+    from rpganify.analysis.pruning.prune import prune
     from rpganify.conversion.converting import standard, wrap
     from rpganify.modelfile import load, save
     from rpganify.registry import architecture
@@ -44,7 +44,7 @@ _HOMES = {
     "grow": "rpganify.surgery.grow",
     "linearize": "rpganify.surgery.linearize",
     "merge": "rpganify.surgery.merge",
-    "prune": "rpganify.analysis.pruning",
+    "prune": "rpganify.analysis.pruning.prune",
     "save": "rpganify.modelfile",
     "load": "rpganify.modelfile",
 }

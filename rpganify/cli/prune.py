@@ -1,12 +1,14 @@
-"""`rpganify prune`: a smaller model, without blocks that are dead, duplicates, or missed least."""
+"""`rpganify prune`: a smaller model, without blocks that are dead, duplicates, missed least, or of low quality."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from rpganify.cli.analysis_options import DataOption, DataRootOption
+from rpganify.cli.completion import names_of
 from rpganify.cli.options import (
     ConditionOption,
     DeviceOption,
@@ -17,12 +19,7 @@ from rpganify.cli.options import (
     SeedOption,
     TrustSourceOption,
 )
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from rpganify.analysis.pruning import Pruning
-    from rpganify.routing.generator import RandomPathGenerator
+from rpganify.entries import ExtractorEntry
 
 
 def prune(
@@ -50,6 +47,47 @@ def prune(
             "--data-size", metavar="NUMBER", help="Training images, for --target-coverage; a run knows its own."
         ),
     ] = None,
+    low_quality: Annotated[
+        bool,
+        typer.Option(
+            "--low-quality",
+            help="Drop blocks for the quality of their images: those worse than their bucket's others beyond chance, or, with "
+            "--keep, --target-coverage or --worst, always the worst. Needs --data and --extractor.",
+        ),
+    ] = False,
+    worst: Annotated[
+        int | None,
+        typer.Option("--worst", metavar="NUMBER", help="With --low-quality: drop so many blocks, chance or not."),
+    ] = None,
+    keep_buckets: Annotated[
+        bool,
+        typer.Option(
+            "--keep-buckets",
+            help="A bucket that is left with one block stays one, and paths keep their length; else it becomes an ordinary "
+            "layer.",
+        ),
+    ] = False,
+    data: DataOption = None,
+    data_root: DataRootOption = None,
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            "--extractor",
+            metavar="NAME",
+            help="With --data: what tells images apart, for --low-quality and for the quality before and after.",
+            autocompletion=names_of(ExtractorEntry),
+        ),
+    ] = None,
+    num_images: Annotated[
+        int | None,
+        typer.Option(
+            "--num-images",
+            min=1,
+            metavar="NUMBER",
+            help="Images that blocks are scored by, and in each set that quality is measured of; 1000.",
+            show_default=False,
+        ),
+    ] = None,
     mapping: Annotated[
         Path | None,
         typer.Option("--mapping", metavar="FILE", help="Also write which old block is which new one, as JSON."),
@@ -60,58 +98,78 @@ def prune(
     trust_source: TrustSourceOption = False,
     device: DeviceOption = "auto",
     force: ForceOption = False,
-    as_json: JsonOption = False,
+    is_json: JsonOption = False,
 ) -> None:
     """Drop blocks from a model.
 
-    Without --drop, --keep or --target-coverage: blocks that are dead, and duplicates by their effect on images. Tells what
-    images of random paths lose, and what is won in size. Blocks that stay are numbered anew, in their order; the model
-    keeps the old numbers (--mapping writes them).
+    Without a wish: blocks that are dead, and duplicates by their effect on images. Tells what images of random paths lose,
+    with --data and --extractor the quality before and after, and what is won in size. Blocks that stay are numbered anew,
+    in their order; the model keeps the old numbers (--mapping writes them).
     """
-    from rpganify.analysis.analyzer import AnalysisContext
-    from rpganify.analysis.pruning import choose_blocks, keep_of_each, min_paths_of
+    from rpganify.analysis.pruning.cost import measure_cost
+    from rpganify.analysis.pruning.low_quality import QualityPruning, choose_low_quality
+    from rpganify.analysis.pruning.redundancy import Pruning, choose_blocks
+    from rpganify.analysis.pruning.wishes import keep_of_each, min_paths_of
     from rpganify.cli.choosing import choose_device
-    from rpganify.cli.conditions import read_conditions
-    from rpganify.cli.console import say, show, show_json
+    from rpganify.cli.console import say, show_json
     from rpganify.cli.files import check_is_free, write_json
     from rpganify.cli.operations import open_converted, write_model
     from rpganify.cli.parsing import parse_blocks, parse_drops
+    from rpganify.cli.progress import ProgressTalk
+    from rpganify.cli.pruning import Measures, Sizes, as_json, show_cost, show_redundant, show_scores, show_sizes
     from rpganify.errors import AnalysisError
-    from rpganify.surgery.drop import drop_blocks, kept_blocks
+    from rpganify.modelfinding import find_model
+    from rpganify.surgery.drop import drop_blocks, kept_blocks, ordinary_buckets
 
     for place in (output, mapping):
         if place is not None:
             check_is_free(place, is_forced=force)
-    if sum(wish is not None for wish in (drop or None, keep, target_coverage)) > 1:
+    if sum(wish is not None for wish in (drop or None, keep, target_coverage, worst)) > 1:
         raise AnalysisError(
-            "--drop, --keep and --target-coverage each say by themselves which blocks go. Give one of them."
+            "--drop, --keep, --target-coverage and --worst each say by themselves which blocks go, or how many. Give one of "
+            "them."
         )
+    if drop and low_quality:
+        raise AnalysisError("--drop says which blocks go, and --low-quality asks for a choice. Give one of them.")
+    if worst is not None and not low_quality:
+        raise AnalysisError("The worst blocks are those of the lowest quality: --worst goes with --low-quality.")
+    measures = Measures(data, data_root, extractor, num_images)
+    measures.check(is_needed=low_quality)
     place_of_model = choose_device(device)
     opened = open_converted(model, trusts_source=trust_source, is_raw=raw).to(place_of_model)
-    named = parse_drops(drop, opened.paths.bucket_names)
-    found = None
-    if not named:
-        found = choose_blocks(
-            opened,
-            keep=keep_of_each(opened, parse_blocks([keep] if keep else None)),
-            min_paths=min_paths_of(target_coverage, data_size or _data_size(model)),
-            context=AnalysisContext(
-                seed=seed, device=place_of_model, conditions=read_conditions(condition, opened.conditions)
-            ),
-        )
-    made = drop_blocks(opened, found.by_bucket if found is not None else named or {})
+    names = opened.paths.bucket_names
+    named = parse_drops(drop, names)
+    found: Pruning | QualityPruning | None = None
+    with ProgressTalk() as talk:
+        context = measures.context(opened, condition, seed, place_of_model, talk)
+        if not named:
+            kept = keep_of_each(opened, parse_blocks([keep] if keep else None))
+            min_paths = min_paths_of(target_coverage, data_size or _data_size(model))
+            if low_quality:
+                found = choose_low_quality(opened, context, keep=kept, min_paths=min_paths, worst=worst)
+            else:
+                found = choose_blocks(opened, keep=kept, min_paths=min_paths, context=context)
+        gone = found.by_bucket if found is not None else named or {}
+        made = drop_blocks(opened, gone, keeps_buckets=keep_buckets)
+        cost = measure_cost(opened, made, context) if data is not None else None
     write_model(made, output, is_forced=force)
-    numbers = {bucket.name: kept for bucket, kept in zip(made.plan.buckets, kept_blocks(made), strict=True)}
+    numbers = dict(zip(names, kept_blocks(made), strict=True))
+    ordinary = [names[bucket] for bucket in ordinary_buckets(made)]
     if mapping is not None:
-        write_json(mapping, {"block of the model before, by new number": numbers})
+        told = {"block of the model before, by new number": numbers}
+        write_json(mapping, {**told, "buckets that are ordinary layers now": ordinary} if ordinary else told)
         say(f"wrote {mapping}")
-    if as_json:
-        show_json(_as_json(opened, made, found, numbers))
+    sizes = (Sizes.of(opened, find_model(model, is_raw=raw).directory), Sizes.of(made, output))
+    if is_json:
+        show_json(as_json(*sizes, found, cost, numbers, ordinary))
         return
-    if found is not None:
-        _show_drops(found, opened)
-    for line in _size_lines(opened, made):
-        show(line)
+    if isinstance(found, Pruning):
+        show_redundant(found, names)
+    elif found is not None:
+        show_scores(found, names, opened.plan.num_blocks)
+    if cost is not None:
+        show_cost(cost)
+    show_sizes(*sizes, ordinary)
 
 
 def _data_size(model: Path) -> int | None:
@@ -127,53 +185,3 @@ def _data_size(model: Path) -> int | None:
         return None
     match = re.search(r", (\d+) images$", told)
     return int(match[1]) if match else None
-
-
-def _show_drops(found: Pruning, opened: RandomPathGenerator) -> None:
-    from rpganify.cli.console import show, show_table
-
-    show_table(
-        [
-            ("bucket", "left"),
-            ("block", "right"),
-            ("dropped as", "left"),
-            ("closest that stays", "right"),
-            ("grey levels", "right"),
-        ],
-        [
-            [opened.plan.buckets[d.bucket].name, str(d.block), d.reason, str(d.nearest), f"{d.distance:.2f}"]
-            for d in found.drops
-        ],
-    )
-    show(
-        f"images: {found.changed_share:.0%} of random paths go through a dropped block; through the closest one instead, "
-        f"images of random paths differ by {found.image_distance:.2f} grey levels (root mean square), independent paths by "
-        f"{found.random_distance:.2f}"
-    )
-
-
-def _size_lines(before: RandomPathGenerator, after: RandomPathGenerator) -> list[str]:
-    one, two = _num_values(before), _num_values(after)
-    counts = (", ".join(str(m) for m in model.plan.num_blocks) for model in (before, after))
-    return [
-        "blocks: {} -> {}".format(*counts),
-        f"paths: {before.paths.cardinality:,} -> {after.paths.cardinality:,}",
-        f"size: {one:,} -> {two:,} values, {1 - two / one:.0%} less",
-    ]
-
-
-def _num_values(model: RandomPathGenerator) -> int:
-    return sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
-
-
-def _as_json(
-    before: RandomPathGenerator, after: RandomPathGenerator, found: Pruning | None, numbers: dict[str, list[int]]
-) -> dict[str, Any]:
-    import dataclasses
-
-    return {
-        "num_blocks": {"before": list(before.plan.num_blocks), "after": list(after.plan.num_blocks)},
-        "num_values": {"before": _num_values(before), "after": _num_values(after)},
-        "kept": numbers,
-        "cost": None if found is None else dataclasses.asdict(found),
-    }

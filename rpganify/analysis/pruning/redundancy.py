@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -15,9 +15,8 @@ from rpganify.analysis.blocks.effects import measure_blocks
 from rpganify.analysis.blocks.verdicts import Verdicts, judge
 from rpganify.analysis.blocks.weights import compare_weights
 from rpganify.analysis.generation import ImageMaker, evaluating
-from rpganify.errors import AnalysisError, PlanError
+from rpganify.analysis.pruning.wishes import by_bucket, check_keep, check_one_wish, no_drop_error
 from rpganify.routing.generator import RandomPathGenerator
-from rpganify.surgery.drop import drop_blocks
 
 NUM_CONTEXTS = 30
 
@@ -60,10 +59,7 @@ class Pruning:
     @property
     def by_bucket(self) -> dict[int, list[int]]:
         """Bucket -> its blocks that go."""
-        found: dict[int, list[int]] = {}
-        for drop in self.drops:
-            found.setdefault(drop.bucket, []).append(drop.block)
-        return {bucket: sorted(blocks) for bucket, blocks in sorted(found.items())}
+        return by_bucket((drop.bucket, drop.block) for drop in self.drops)
 
 
 @dataclass(slots=True)
@@ -119,13 +115,10 @@ def choose_blocks(
         PlanError: `keep` does not fit the buckets, or leaves one without a block.
     """
     context = context or AnalysisContext()
-    if keep is not None and min_paths is not None:
-        raise AnalysisError(
-            "Blocks are dropped down to a number for each bucket or to a coverage, not both. Leave one out."
-        )
+    check_one_wish(keep=keep, min_paths=min_paths)
     num_blocks = model.plan.num_blocks
     if keep is not None:
-        _check_keep(model, keep)
+        check_keep(model, keep)
     with evaluating(model, context.seed):
         maker = ImageMaker(cast(PathModel, model), context)
         buckets = _measure(model, maker, context, num_contexts)
@@ -138,90 +131,9 @@ def choose_blocks(
         else:
             chosen = [(bucket, block, reason) for bucket in buckets for block, reason in _redundant(bucket)]
         if not chosen:
-            raise AnalysisError(
-                f"There is nothing to drop: {_why_nothing(keep, min_paths)} `--keep NUMBERS` or `--drop BUCKET=BLOCKS` says "
-                "what is to go all the same."
-            )
+            raise no_drop_error(keep, min_paths, "no block is dead, and no two blocks of a bucket draw the same.")
         drops = tuple(Drop(bucket.index, block, reason, *bucket.nearest(block)) for bucket, block, reason in chosen)
         return _cost(model, maker, drops, context)
-
-
-def prune(
-    model: RandomPathGenerator,
-    *,
-    drop: Mapping[int, Sequence[int]] | None = None,
-    keep: int | Sequence[int] | None = None,
-    target_coverage: float | None = None,
-    num_images: int | None = None,
-    seed: int = 0,
-) -> RandomPathGenerator:
-    """A new model without some blocks; `surgery.drop.paths_after` renumbers paths.
-
-    Without a wish, dead blocks and duplicates go; see `choose_blocks`.
-
-    Args:
-        model: not changed.
-        drop: bucket index -> blocks, in place of a choice by images.
-        keep: how many blocks each bucket keeps at most, one number for all or one each.
-        target_coverage: drop blocks as long as there are so many paths for each of `num_images` training images.
-        num_images: of the data set.
-        seed: of the random paths that blocks are compared on.
-    Raises:
-        PlanError: a bucket would be left without a block, or numbers do not fit.
-        PathError: a block to drop does not exist.
-        AnalysisError: nothing to drop, or wishes that exclude each other.
-    """
-    if drop is not None:
-        if keep is not None or target_coverage is not None:
-            raise AnalysisError(
-                "Blocks to drop are named or chosen, not both: leave out drop, or keep and target_coverage."
-            )
-        return drop_blocks(model, drop)
-    chosen = choose_blocks(
-        model,
-        keep=keep_of_each(model, keep),
-        min_paths=min_paths_of(target_coverage, num_images),
-        context=AnalysisContext(seed=seed),
-    )
-    return drop_blocks(model, chosen.by_bucket)
-
-
-def keep_of_each(model: RandomPathGenerator, keep: int | Sequence[int] | None) -> list[int] | None:
-    """How many blocks each bucket keeps; one number for all is at most what a bucket has."""
-    if isinstance(keep, int):
-        return [min(keep, m) for m in model.plan.num_blocks]
-    return None if keep is None else list(keep)
-
-
-def min_paths_of(target_coverage: float | None, num_images: int | None) -> int | None:
-    """The number of paths that a coverage of a data set asks for.
-
-    Raises:
-        AnalysisError: there is no telling the size of the data set, or the coverage is not above 0.
-    """
-    if target_coverage is None:
-        return None
-    if num_images is None or num_images < 1 or not target_coverage > 0:
-        raise AnalysisError(
-            f"A coverage of {target_coverage:g} is paths per training image, of {num_images} images. Give a number above 0, "
-            "and how many images the data set has (--data-size 60000)."
-        )
-    return max(1, round(target_coverage * num_images))
-
-
-def _check_keep(model: RandomPathGenerator, keep: Sequence[int]) -> None:
-    names = ", ".join(f"{bucket.name} × {bucket.num_blocks}" for bucket in model.plan.buckets)
-    if len(keep) != model.plan.num_buckets:
-        raise PlanError(
-            f"{len(keep)} numbers of blocks to keep for {model.plan.num_buckets} buckets ({names}). Give one for all, or one "
-            "each."
-        )
-    for index, (bucket, number) in enumerate(zip(model.plan.buckets, keep, strict=True), 1):
-        if not 1 <= number <= bucket.num_blocks:
-            raise PlanError(
-                f"Bucket {index} ({bucket.name}) has {bucket.num_blocks} blocks and cannot keep {number}: every path goes "
-                f"through one block of each bucket. Give a number from 1 to {bucket.num_blocks}."
-            )
 
 
 def _measure(
@@ -277,14 +189,6 @@ def _down_to_paths(
         gone.append((bucket, block, "dead" if block in bucket.verdicts.dead else "closest"))
         bucket.left.remove(block)
         num_left[bucket.index] -= 1
-
-
-def _why_nothing(keep: Sequence[int] | None, min_paths: int | None) -> str:
-    if keep is not None:
-        return "every bucket has no more blocks than it is to keep."
-    if min_paths is not None:
-        return f"one block less in any bucket would leave fewer than {min_paths:,} paths."
-    return "no block is dead, and no two blocks of a bucket draw the same."
 
 
 def _cost(model: RandomPathGenerator, maker: ImageMaker, drops: tuple[Drop, ...], context: AnalysisContext) -> Pruning:

@@ -7,10 +7,10 @@ import torch
 
 import rpganify
 from rpganify.analysis.analyzer import AnalysisContext
-from rpganify.analysis.pruning import Pruning, choose_blocks
+from rpganify.analysis.pruning.redundancy import Pruning, choose_blocks
 from rpganify.errors import AnalysisError, PlanError
 from rpganify.routing.generator import RandomPathGenerator
-from rpganify.surgery.drop import kept_blocks
+from rpganify.surgery.drop import kept_blocks, paths_before
 from tests.unit.surgery.models import converted
 
 
@@ -70,7 +70,7 @@ def test_blocks_are_dropped_as_long_as_the_coverage_allows(planted: RandomPathGe
     assert set(pruning.by_bucket[1]) >= {4, 5} and 2 in pruning.by_bucket[2]
 
 
-def test_a_bucket_whose_blocks_all_do_the_same_keeps_one() -> None:
+def test_a_bucket_whose_blocks_all_do_the_same_becomes_an_ordinary_layer() -> None:
     model = rpganify.wrap(
         torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Linear(6, 9), torch.nn.Unflatten(1, (1, 3, 3))),
         buckets=["0", "1"],
@@ -81,10 +81,14 @@ def test_a_bucket_whose_blocks_all_do_the_same_keeps_one() -> None:
     with torch.no_grad():
         weight = model.get_parameter("1.weight")
         weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+    kept = rpganify.prune(model, keeps_buckets=True)
+    assert kept.plan.num_blocks == (1, 4)
+    paths = kept.draw(8)
+    assert torch.equal(kept(paths), model(paths))
     pruned = rpganify.prune(model)
-    assert pruned.plan.num_blocks == (1, 4)
-    paths = pruned.draw(8)
-    assert torch.equal(pruned(paths), model(paths))
+    assert pruned.plan.num_blocks == (4,) and pruned.plan.shared == ("0",)
+    assert torch.equal(paths_before(pruned, paths[:, 1:]), paths)
+    torch.testing.assert_close(pruned(paths[:, 1:]), model(paths), rtol=0, atol=1e-6)
 
 
 def test_what_is_named_goes_without_a_look(planted: RandomPathGenerator) -> None:
@@ -102,8 +106,10 @@ def test_what_is_named_goes_without_a_look(planted: RandomPathGenerator) -> None
         ({"target_coverage": 1.0, "num_images": 120}, AnalysisError, r"fewer than 120 paths"),
         ({"target_coverage": 1.0}, AnalysisError, r"of None images.*--data-size"),
         ({"target_coverage": 0.0, "num_images": 9}, AnalysisError, r"A coverage of 0 is paths per training image"),
-        ({"target_coverage": 1.0, "num_images": 9, "keep": 2}, AnalysisError, r"not both\. Leave one out"),
+        ({"target_coverage": 1.0, "num_images": 9, "keep": 2}, AnalysisError, r"not more than one of these\. Leave"),
         ({"drop": {0: [1]}, "keep": 2}, AnalysisError, r"named or chosen, not both"),
+        ({"drop": {0: [1]}, "low_quality": True}, AnalysisError, r"named or chosen, not both"),
+        ({"worst": 2}, AnalysisError, r"worst goes with low_quality=True"),
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused(

@@ -1,0 +1,227 @@
+"""What `rpganify prune` measures with and tells: real images, scores of blocks, what was lost and won."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rpganify.analysis.analyzer import NUM_IMAGES, AnalysisContext
+from rpganify.analysis.bootstrap import Estimate
+from rpganify.analysis.opening import open_extractor
+from rpganify.analysis.pruning.cost import QualityCost
+from rpganify.analysis.pruning.low_quality import QualityPruning
+from rpganify.analysis.pruning.redundancy import Pruning
+from rpganify.cli.conditions import read_conditions
+from rpganify.cli.console import say, show, show_table
+from rpganify.cli.progress import ProgressTalk
+from rpganify.data.opening import fit_to, open_data
+from rpganify.data.progress import progress_told
+from rpganify.errors import AnalysisError
+from rpganify.registry import default_registry
+from rpganify.routing.generator import RandomPathGenerator
+
+_NUM_SHOWN = 12  # scores of blocks that stay
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What was typed of real images, and what tells images apart.
+
+    Args:
+        data, data_root, extractor, num_images: as typed; None where it was left out.
+    """
+
+    data: str | None
+    data_root: Path | None
+    extractor: str | None
+    num_images: int | None
+
+    def check(self, *, is_needed: bool) -> None:
+        """Refuses half of what a measure of quality needs.
+
+        Args:
+            is_needed: whether blocks are chosen by it.
+        Raises:
+            AnalysisError: data without an extractor, or the other way round; or none, where they are needed.
+        """
+        if (self.data is None) != (self.extractor is None) or (is_needed and self.data is None):
+            has = (
+                f"--data {self.data}" if self.data else f"--extractor {self.extractor}" if self.extractor else "neither"
+            )
+            raise AnalysisError(
+                "The quality of images is measured against real ones, in the features of an extractor: it needs --data and "
+                f"--extractor, and was given {has}. For example: --data mnist --extractor classifier:FILE."
+            )
+
+    def context(
+        self,
+        model: RandomPathGenerator,
+        conditions: list[str] | None,
+        seed: int,
+        place: torch.device,
+        talk: ProgressTalk,
+    ) -> AnalysisContext:
+        """What blocks are compared with; class labels are drawn from the data's where it has some.
+
+        Raises:
+            RpganifyError: data or extractor cannot be opened, or do not fit the model.
+        """
+        registry = default_registry()
+        if self.data is None or self.extractor is None:
+            given = read_conditions(conditions, model.conditions)
+            return AnalysisContext(seed=seed, device=place, conditions=given, progress=talk.update)
+        extractor = open_extractor(self.extractor, place, registry)
+        with progress_told(talk.update):
+            data, done = fit_to(open_data(self.data, self.data_root, registry), model.image_shape)
+        if done:
+            say(f"data: {done}")
+        labels = [one for one in model.conditions if one.shape == () and one.dtype == torch.int64]
+        is_drawn = not conditions and data.labels is not None and len(labels) == len(model.conditions)
+        return AnalysisContext(
+            seed=seed,
+            device=place,
+            conditions={} if is_drawn else read_conditions(conditions, model.conditions),
+            data=data,
+            extractor=extractor,
+            num_images=self.num_images or NUM_IMAGES,
+            progress=talk.update,
+        )
+
+
+def show_redundant(found: Pruning, names: Sequence[str]) -> None:
+    """The blocks that go as others do what they do, and what images lose."""
+    show_table(
+        [
+            ("bucket", "left"),
+            ("block", "right"),
+            ("dropped as", "left"),
+            ("closest that stays", "right"),
+            ("grey levels", "right"),
+        ],
+        [[names[d.bucket], str(d.block), d.reason, str(d.nearest), f"{d.distance:.2f}"] for d in found.drops],
+    )
+    show(
+        f"images: {found.changed_share:.0%} of random paths go through a dropped block; through the closest one instead, "
+        f"images of random paths differ by {found.image_distance:.2f} grey levels (root mean square), independent paths by "
+        f"{found.random_distance:.2f}"
+    )
+
+
+def show_scores(found: QualityPruning, names: Sequence[str], num_blocks: Sequence[int]) -> None:
+    """The scores of the blocks that go, and the lowest of those that stay."""
+    gone = {(drop.bucket, drop.block) for drop in found.drops}
+    stay = sorted((s for s in found.scores.blocks if (s.bucket, s.block) not in gone), key=lambda s: -s.deficit)
+    rows = [
+        [
+            "dropped" if (score.bucket, score.block) in gone else "stays",
+            names[score.bucket],
+            str(score.block),
+            _percent(score.share),
+            f"{score.others_share:.1%}",
+            f"{score.p_value:.2g}",
+        ]
+        for score in (*found.drops, *stay[:_NUM_SHOWN])
+    ]
+    show_table(
+        [
+            ("", "left"),
+            ("bucket", "left"),
+            ("block", "right"),
+            ("like real ones", "right"),
+            ("of the others'", "right"),
+            ("adjusted p", "right"),
+        ],
+        rows,
+    )
+    if len(stay) > _NUM_SHOWN:
+        show(f"and {len(stay) - _NUM_SHOWN} blocks that score higher")
+    show(
+        f"scores: the share of a block's images inside the manifold of {found.scores.num_real:,} real ones (3 nearest "
+        f"neighbours), of {found.scores.num_images:,} images in all; {found.scores.share:.1%} of all are; ours"
+    )
+    show(f"images: {found.changed_share(num_blocks):.0%} of random paths go through a dropped block")
+
+
+def show_cost(cost: QualityCost) -> None:
+    """What the distance to real images was, and is."""
+    show(
+        f"{cost.name}: {_interval(cost.before)} -> {_interval(cost.after)}, {cost.difference.value:+.3g} "
+        f"[{cost.difference.low:+.3g}, {cost.difference.high:+.3g}]; lower is better; means of {cost.num_draws} sets of "
+        f"{cost.num_images:,} images against {cost.num_real:,} real ones, with 95 % intervals"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large a model is.
+
+    Args:
+        num_blocks: of each bucket.
+        num_paths: of them all.
+        num_values: in parameters and buffers.
+        num_bytes: of its files.
+    """
+
+    num_blocks: tuple[int, ...]
+    num_paths: int
+    num_values: int
+    num_bytes: int
+
+    @classmethod
+    def of(cls, model: RandomPathGenerator, directory: Path) -> Sizes:
+        """Of a model and its folder."""
+        num_values = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
+        num_bytes = sum(file.stat().st_size for file in directory.iterdir() if file.is_file())
+        return cls(model.plan.num_blocks, model.paths.cardinality, num_values, num_bytes)
+
+
+def show_sizes(before: Sizes, after: Sizes, ordinary: Sequence[str]) -> None:
+    """What was won in size."""
+    counts = (", ".join(str(m) for m in sizes.num_blocks) for sizes in (before, after))
+    show("blocks: {} -> {}".format(*counts))
+    if ordinary:
+        them = "it is an ordinary layer" if len(ordinary) == 1 else "they are ordinary layers"
+        show(
+            f"one block is left of {', '.join(ordinary)}: {them} now, and paths are shorter (--keep-buckets keeps them)"
+        )
+    show(f"paths: {before.num_paths:,} -> {after.num_paths:,}")
+    show(
+        f"size: {before.num_values:,} -> {after.num_values:,} values, {1 - after.num_values / before.num_values:.0%} less; "
+        f"{before.num_bytes / 1e6:.2f} -> {after.num_bytes / 1e6:.2f} MB on disk"
+    )
+
+
+def as_json(
+    before: Sizes,
+    after: Sizes,
+    found: Pruning | QualityPruning | None,
+    cost: QualityCost | None,
+    numbers: Mapping[str, Sequence[int]],
+    ordinary: Sequence[str],
+) -> dict[str, Any]:
+    """The same for a script."""
+    both = {"before": dataclasses.asdict(before), "after": dataclasses.asdict(after)}
+    sizes = {key: {when: one[key] for when, one in both.items()} for key in both["before"]}
+    scored = found if isinstance(found, QualityPruning) else None
+    return {
+        **sizes,
+        "kept": numbers,
+        "ordinary": list(ordinary),
+        "cost": dataclasses.asdict(found) if isinstance(found, Pruning) else None,
+        "low_quality": scored
+        and {**dataclasses.asdict(scored), "changed_share": scored.changed_share(before.num_blocks)},
+        "quality": None if cost is None else dataclasses.asdict(cost),
+    }
+
+
+def _percent(share: Estimate) -> str:
+    return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
+
+
+def _interval(value: Estimate) -> str:
+    return f"{value.value:.4g} [{value.low:.4g}, {value.high:.4g}]"
