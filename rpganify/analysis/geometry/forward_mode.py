@@ -24,9 +24,9 @@ def pushed_forward(features: Callable[[Tensor], Tensor], latents: Tensor, veloci
             # At the first use torch compiles its derivative rules by a function of its own that it calls deprecated.
             warnings.filterwarnings("ignore", r"`torch\.jit\.script` is", FutureWarning)
             warnings.filterwarnings("ignore", r"`torch\.jit\.script` is", DeprecationWarning)
-            _, moved = torch.func.jvp(features, (latents,), (velocities,))
-        result: Tensor = moved.detach()
-        return result
+            moved = torch.func.jvp(features, (latents,), (velocities,))[1]
+        assert isinstance(moved, Tensor)
+        return moved.detach()
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, NotImplementedError):

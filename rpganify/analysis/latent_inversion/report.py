@@ -1,0 +1,211 @@
+"""The report of the analyzer `latent-inversion`: tables, pictures, and what follows from the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from rpganify.analysis.latent_inversion.bases import PLAIN
+from rpganify.analysis.latent_inversion.figure import (
+    Line,
+    PictureRow,
+    draw_curves,
+    draw_pictures,
+    draw_ratios,
+)
+from rpganify.analysis.latent_inversion.findings import (
+    REAL,
+    Comparison,
+    Inverted,
+    Measured,
+    Targets,
+    latent_error,
+    mean_of,
+)
+from rpganify.analysis.latent_inversion.methods import Outcome
+from rpganify.analysis.latent_inversion.words import definition, notes, summary
+from rpganify.report.report import Cell, Column, Figure, JsonValue, Report, Table
+
+NAME = "latent-inversion"
+NUM_SHOWN = 8
+
+
+def make_report(inverted: Inverted, provenance: Mapping[str, JsonValue], more_notes: Sequence[str]) -> Report:
+    """The report.
+
+    Args:
+        inverted: the numbers and pictures.
+        provenance: where they come from.
+        more_notes: what was left out, and why.
+    """
+    return Report(
+        name=NAME,
+        title="From the image back to its latent",
+        definition=definition(inverted),
+        tables=(
+            _final_table(inverted),
+            _test_table(inverted),
+            _step_table(inverted),
+            _target_table(inverted),
+        ),
+        figures=tuple(_figures(inverted)),
+        provenance=provenance,
+        notes=(*more_notes, *notes(inverted)),
+        summary=summary(inverted),
+    )
+
+
+def images_named(kind: Targets, inverted: Inverted) -> str:
+    """A kind of images, in words."""
+    return f"real ({inverted.data})" if kind.name == REAL else "the model's own"
+
+
+def _final_table(inverted: Inverted) -> Table:
+    columns = (
+        *(Column("image distance"), Column("images"), Column("number"), Column("method"), Column("step size")),
+        *(Column("start"), Column("final"), Column("final, from"), Column("final, to"), Column("median")),
+        *(Column("length of z"), Column("distance in z"), Column("distance in z, top axes")),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for measured, kind in inverted.each():
+        for outcome in measured.outcomes:
+            final, latents = kind.of(outcome.search.final), kind.of(outcome.search.latents)
+            mean = mean_of(final, inverted.seed)
+            length = float(latents.double().square().mean().sqrt())
+            errors: tuple[float | None, float | None] = (None, None)
+            if kind.latents is not None:
+                errors = latent_error(latents, kind.latents, measured.axes, measured.num_top)
+            rows.append(
+                (
+                    *(measured.features.title, images_named(kind, inverted), len(final), outcome.method.name),
+                    *(outcome.tuning.chosen, float(kind.of(outcome.search.distances)[:, 0].mean())),
+                    *(mean.value, mean.low, mean.high, float(final.median()), length, *errors),
+                )
+            )
+    title = "Smallest distance to the wanted image: mean over the images with its 95 % interval, and median"
+    return Table("final", title, columns, tuple(rows))
+
+
+def _test_table(inverted: Inverted) -> Table:
+    columns = (
+        *(Column("image distance"), Column("images"), Column("method"), Column("against"), Column("pairs")),
+        *(Column("nearer", "%"), Column("ratio of means"), Column("ratio, from"), Column("ratio, to")),
+        *(Column("effect"), Column("p"), Column("p, corrected")),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for measured in inverted.measured:
+        for one in measured.comparisons:
+            paired = one.paired
+            ratio = (None, None, None)
+            rows.append(
+                (
+                    *(measured.features.title, one.images, one.method.name, one.method.against, paired.num_pairs),
+                    100 * paired.num_nearer / paired.num_pairs,
+                    *(ratio if paired.ratio is None else (paired.ratio.value, paired.ratio.low, paired.ratio.high)),
+                    *(paired.effect, paired.p, one.corrected_p),
+                )
+            )
+    title = "Which method comes nearer to the same images: Wilcoxon's signed-rank test of the final distances"
+    return Table("tests", title, columns, tuple(rows))
+
+
+def _step_table(inverted: Inverted) -> Table:
+    columns = (Column("image distance"), Column("method"), Column("step size"), Column("mean final distance"))
+    rows: list[tuple[Cell, ...]] = [
+        (measured.features.title, outcome.method.name, size, distance)
+        for measured in inverted.measured
+        for outcome in measured.outcomes
+        for size, distance in outcome.tuning.tried
+    ]
+    title = f"Step sizes tried on {inverted.num_tuned_on} other images"
+    return Table("step-sizes", title, columns, tuple(rows), is_raw=True)
+
+
+def _target_table(inverted: Inverted) -> Table:
+    columns = (
+        *(Column("image distance"), Column("images"), Column("image"), Column("method")),
+        *(Column("start"), Column("final"), Column("length of z")),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for measured, kind in inverted.each():
+        for outcome in measured.outcomes:
+            lengths = kind.of(outcome.search.latents).double().square().mean(dim=1).sqrt().tolist()
+            ways = kind.of(outcome.search.distances)
+            for image, (start, final, length) in enumerate(
+                zip(ways[:, 0].tolist(), ways[:, -1].tolist(), lengths, strict=True)
+            ):
+                rows.append((measured.features.title, kind.name, image, outcome.method.name, start, final, length))
+    return Table("targets", "Every image", columns, tuple(rows), is_raw=True)
+
+
+def _figures(inverted: Inverted) -> list[Figure]:
+    figures = []
+    for index, measured in enumerate(inverted.measured):
+        suffix = f"-{index + 1}" if index else ""
+        what = f"root of the {measured.features.title}"
+        panels = [
+            (_titled(kind, inverted), [_line(outcome, kind) for outcome in measured.outcomes])
+            for kind in inverted.targets
+        ]
+        caption = (
+            f"The smallest distance so far ({what}) against generator passes: three for a gradient, one for an image. Means "
+            "over the images, with 95 % bands. The bands hold how much images differ, which is the same for all methods; the "
+            "tests are paired, and do not."
+        )
+        drawing = draw_curves(panels, "image distance, mean", inverted.seed)
+        figures.append(Figure(f"curves{suffix}", caption, drawing))
+        caption = (
+            f"Final distances ({what}) of a method divided by those of another to the same image, a point each; the diamond is "
+            "the ratio of the means with its 95 % interval. Left of 1 the first method comes nearer."
+        )
+        drawing = draw_ratios([(_titled(kind, inverted), _ratios(measured, kind)) for kind in inverted.targets])
+        figures.append(Figure(f"ratios{suffix}", caption, drawing))
+        for kind in inverted.targets:
+            caption = (
+                f"Images to invert, {images_named(kind, inverted)}, and what the latent that each method found makes; below "
+                f"each, its distance ({what})."
+            )
+            drawing = draw_pictures(_picture_rows(measured, kind))
+            figures.append(Figure(f"{kind.name}{suffix}", caption, drawing))
+    return figures
+
+
+def _titled(kind: Targets, inverted: Inverted) -> str:
+    name = "real images" if kind.name == REAL else "the model's own images"
+    count = kind.rows.stop - kind.rows.start
+    return f"{count} {name}: {inverted.data}" if kind.name == REAL else f"{count} of {name}"
+
+
+def _line(outcome: Outcome, kind: Targets) -> Line:
+    return Line(outcome.method.name, outcome.search.passes, kind.of(outcome.search.distances))
+
+
+def _ratios(measured: Measured, kind: Targets) -> list[tuple[Comparison, Tensor]]:
+    finals = {outcome.method.name: kind.of(outcome.search.final) for outcome in measured.outcomes}
+    found = []
+    for one in measured.comparisons:
+        if one.images == kind.name and one.method.against is not None:
+            ratios = finals[one.method.name] / finals[one.method.against]
+            found.append((one, ratios[torch.isfinite(ratios) & (ratios > 0)]))
+    return found
+
+
+def _picture_rows(measured: Measured, kind: Targets) -> list[PictureRow]:
+    wanted, *made = (kind.of(pictures)[:NUM_SHOWN] for pictures in measured.pictures)
+    rows = [PictureRow("Wanted", "real" if kind.name == REAL else "made from a known z", wanted)]
+    for outcome, images in zip(measured.outcomes, made, strict=True):
+        numbers = tuple(_short(value) for value in kind.of(outcome.search.final)[:NUM_SHOWN].tolist())
+        basis = outcome.method.basis.name
+        detail = f"{basis} basis" if basis == PLAIN else basis
+        rows.append(PictureRow(outcome.method.optimiser, detail, images, numbers))
+    return rows
+
+
+def _short(value: float) -> str:
+    """Three significant digits."""
+    if value <= 0:
+        return "0"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
