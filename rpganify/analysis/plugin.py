@@ -57,6 +57,18 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "rpganify.analysis.classes.analyzer:Classes",
             needs=("pictures", "classifier"),
         ),
+        AnalyzerEntry(
+            "retention",
+            "what a model kept of its old classes when it grew, and learned of new ones (section 4.3, figure 6)",
+            "rpganify.analysis.retention.analyzer:RetentionAnalyzer",
+            needs=("pictures", "data", "extractor", "old classes"),
+        ),
+        AnalyzerEntry(
+            "geometry",
+            "along how many axes the image moves as the latent does, and whether they are the same everywhere",
+            "rpganify.analysis.geometry.analyzer:Geometry",
+            needs=("pictures",),
+        ),
     ]
 
 

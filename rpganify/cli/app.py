@@ -17,6 +17,7 @@ from rpganify.cli.configured import ConfiguredCommand
 from rpganify.cli.convert import convert
 from rpganify.cli.explore import explore
 from rpganify.cli.export import export
+from rpganify.cli.geometry import geometry
 from rpganify.cli.inspect import inspect
 from rpganify.cli.invert import invert
 from rpganify.cli.report import report
@@ -24,7 +25,7 @@ from rpganify.cli.sample import sample
 from rpganify.cli.surgery import SURGERY
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, report, classifier, *SURGERY, export)
+COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, geometry, report, classifier, *SURGERY, export)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

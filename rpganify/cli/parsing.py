@@ -89,6 +89,25 @@ def parse_sizes(text: str | None, option: str) -> list[int] | None:
     return list(dict.fromkeys(int(part) for part in parts))
 
 
+def parse_indices(text: str | None, option: str) -> list[int]:
+    """Places counted from 0, in rising order: `0-3,7` gives `[0, 1, 2, 3, 7]`; nothing without a wish.
+
+    Args:
+        option: how it is called, for the message.
+    Raises:
+        typer.BadParameter: something else.
+    """
+    found: set[int] = set()
+    for part in text.replace(" ", "").split(",") if text is not None else ():
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not (last.isdecimal() and int(first) <= int(last))):
+            raise typer.BadParameter(
+                f"{part!r} in {text!r} is neither a place nor a range of them; write 0-63, or 0-3,7.", param_hint=option
+            )
+        found.update(range(int(first), int(last or first) + 1))
+    return sorted(found)
+
+
 def parse_counts(text: str, option: str, example: str) -> list[int]:
     """Whole numbers, one per bucket, parted by commas or spaces: `5,5,0,0`.
 

@@ -19,6 +19,7 @@ from rpganify.errors import AnalysisError
 MAX_CHUNK = 64  # more directions at once are no faster on a CPU
 Describe = Callable[[Tensor], Tensor]
 
+
 @dataclass(slots=True)
 class Products:
     """Products with J, the derivative of the features of a map's images by the latent.
