@@ -24,7 +24,7 @@ _LARGE, _MANY_ROWS, _SEVERAL_ROWS = 2**21, 14, 6
 # One whose rows are each a page of memory long, or longer, is taken in pieces that stay in the cache: a product goes down
 # its columns, a page at every step (1024 x 2048, 16 rows: 0.72 ms against 1.1; not from many rows on, where it is packed).
 _PAGE, _CHUNK, _FEW_ROWS, _MOST_ROWS = 2**12, 2**18, 8, 64
-# Rows of the padded batch for each row of the batch, at most.
+# Rows of the padded batch for each row of the batch, at most; and products of more rows each are not padded at all.
 _PADDING = 4
 
 
@@ -163,10 +163,10 @@ def _multiply_in_chunks(rows: Tensor, matrix: Tensor, out: Tensor) -> None:
 
 def _is_padded(x: Tensor, matrices: Tensor, groups: Groups) -> bool:
     """Whether one product of padded groups is the faster way; never one that takes much more memory."""
-    rows = max(groups.counts) * groups.num_matrices
-    if rows > _PADDING * len(x):
+    most = max(groups.counts)
+    if most * groups.num_matrices > _PADDING * len(x):
         return False
-    return x.is_cuda or matrices[0].numel() * matrices.element_size() <= _SMALL
+    return x.is_cuda or (most <= _MOST_ROWS and matrices[0].numel() * matrices.element_size() <= _SMALL)
 
 
 def _padded_rows(groups: Groups, device: torch.device) -> Tensor:
