@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -64,13 +65,18 @@ def _finding(statement: Statement, numbers: Numbers) -> Finding:
 
 def _values(name: str, numbers: Numbers) -> dict[int, Value]:
     known = list(dict.fromkeys(one for found in numbers.values() for one in found))
-    # noise-frechet-2 is missing where noise cannot do what blocks do; noise-frechet-… as a whole is not.
-    if name.rpartition("-")[0] not in {one.rpartition("-")[0] for one in known} and name not in known:
+    # noise-frechet-2 is missing where noise cannot do what blocks do in bucket 2; that of other buckets is there.
+    if name not in known and _family(name) not in {_family(one) for one in known if _family(one) != one}:
         raise RecipeError(
             f"A statement is about {name!r}, which was not measured.{closest(name, known)} Numbers are called MODEL MEASURE; "
             "results.json lists all."
         )
     return {seed: found[name] for seed, found in numbers.items() if name in found}
+
+
+def _family(name: str) -> str:
+    """A number's name without the bucket that it is of."""
+    return re.sub(r"-(\d+|worst|unchanged)$", "", name)
 
 
 def _verdict(statement: Statement, found: Summary | None) -> Verdict:
