@@ -67,6 +67,20 @@ class RoutedCall(nn.Module):
         self._written = [place for place in places if place.is_written and place.batch is not None]
         self._sliced = {place.index: place.batch for place in places if place.batch is not None}
         self._blocks = {place.index for place in places if place.is_block}
+        self._prepare()
+
+    def _prepare(self) -> None:
+        # Most arguments are operands or constants as they stand; the others are walked through for every block.
+        self._fillers = tuple(_filler(value) for value in self.args)
+        self._named_fillers = {name: _filler(value) for name, value in self.kwargs.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle takes: everything but the functions, which the arguments give back."""
+        return {name: value for name, value in vars(self).items() if name not in ("_fillers", "_named_fillers")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._prepare()
 
     def forward(self, route: Route, *operands: Any) -> Any:
         """Block values (a list, one entry per block present), or a tensor that carries the batch."""
@@ -96,14 +110,8 @@ class RoutedCall(nn.Module):
         return tuple(part[0] if axis is None else join(part, axis, route) for axis, part in parts_of_result)
 
     def _run(self, operands: Sequence[Any], num_samples: int) -> Any:
-        def fill(leaf: Any) -> Any:
-            if isinstance(leaf, Operand):
-                return operands[leaf.index]
-            if isinstance(leaf, BatchSize):
-                return leaf.factor * num_samples + leaf.rest
-            return leaf
-
-        args, kwargs = map_leaves(self.args, fill), map_leaves(self.kwargs, fill)
+        args = [fill(operands, num_samples) for fill in self._fillers]
+        kwargs = {name: fill(operands, num_samples) for name, fill in self._named_fillers.items()}
         if isinstance(self.function, str):
             return getattr(args[0], self.function)(*args[1:], **kwargs)
         return self.function(*args, **kwargs)
@@ -111,6 +119,29 @@ class RoutedCall(nn.Module):
     def extra_repr(self) -> str:
         name = self.function if isinstance(self.function, str) else self.function.__name__
         return f"{name}, result={'block values' if self.result is None else self.result}"
+
+
+def _filler(value: Any) -> Callable[[Sequence[Any], int], Any]:
+    """What gives an argument for the operands and the number of samples of one block."""
+    if isinstance(value, Operand):
+        index = value.index
+        return lambda operands, num_samples: operands[index]
+    found: list[Any] = []
+    constant = map_leaves(value, lambda leaf: found.append(leaf) if isinstance(leaf, (Operand, BatchSize)) else leaf)
+    if not found:
+        return lambda operands, num_samples: constant
+
+    def filled(operands: Sequence[Any], num_samples: int) -> Any:
+        def fill(leaf: Any) -> Any:
+            if isinstance(leaf, Operand):
+                return operands[leaf.index]
+            if isinstance(leaf, BatchSize):
+                return leaf.factor * num_samples + leaf.rest
+            return leaf
+
+        return map_leaves(value, fill)
+
+    return filled
 
 
 def block_values(stack: Tensor, route: Route) -> list[Tensor]:

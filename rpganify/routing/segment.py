@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.kernels import choose_kernel, is_pinned_to_layers
 from rpganify.routing.program import Program
+from rpganify.routing.region import RoutedCall
 from rpganify.routing.routes import Route, part_of
 
 # What a segment is handed: a layer or another value as it is, the batch, or block values.
@@ -52,6 +53,8 @@ class RoutedSegment(nn.Module):
         super().__init__()
         self._program, self.kinds, self.content = program, tuple(kinds), content
         self._modules.update(calls._modules)
+        functions = [call.function for call in calls.modules() if isinstance(call, RoutedCall)]
+        self._has_convolution = torch.conv2d in functions or any(layer.kind == "Conv2d" for layer, _ in content.layers)
 
     def forward(self, route: Route, *inputs: Any) -> Any:
         """The results, in the order of the inputs.
@@ -89,8 +92,7 @@ class RoutedSegment(nn.Module):
 
     def _laid_out(self, x: Tensor) -> Tensor:
         """Convolutions and what stands between them read channels last in one piece; the batch then stays so."""
-        has_convolution = any(layer.kind == "Conv2d" for layer, _ in self.content.layers)
-        return x.contiguous(memory_format=torch.channels_last) if has_convolution and x.dim() == 4 else x
+        return x.contiguous(memory_format=torch.channels_last) if self._has_convolution and x.dim() == 4 else x
 
     def extra_repr(self) -> str:
         return f"{self.content.num_operations} operations"

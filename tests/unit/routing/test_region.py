@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -194,3 +196,11 @@ def test_a_batch_of_one_block_is_one_call() -> None:
 def test_the_summary_of_a_routed_call_names_the_operation_and_where_the_batch_is() -> None:
     assert "mul_, result=block values" in repr(RoutedCall("mul_", (Operand(0, is_block=True), 2), {}, None))
     assert "linear, result=BatchAxis(axis=1" in repr(RoutedCall(F.linear, (), {}, BatchAxis(1, 2)))
+
+
+def test_a_call_survives_pickle_and_copies_with_operands_at_any_depth_of_its_arguments() -> None:
+    call = RoutedCall(torch.cat, ([Operand(0, SAMPLES), Operand(1, SAMPLES)],), {"dim": 1}, SAMPLES)
+    by_block = route_samples(torch.tensor([[1], [0], [1]]), 0, 2)
+    first, second = torch.randn(3, 2), torch.randn(3, 1)
+    for one in (call, pickle.loads(pickle.dumps(call)), deepcopy(call)):
+        assert torch.equal(one(by_block, first, second), torch.cat([first, second], dim=1))
