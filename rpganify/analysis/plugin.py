@@ -52,6 +52,12 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             needs=("buckets", "pictures"),
         ),
         AnalyzerEntry(
+            "concepts",
+            "which block, or which number of z, raises and lowers which class",
+            "rpganify.analysis.concepts.analyzer:Concepts",
+            needs=("pictures", "classifier"),
+        ),
+        AnalyzerEntry(
             "classes",
             "what share of the images is of each class, by a classifier, against real ones",
             "rpganify.analysis.classes.analyzer:Classes",
@@ -68,6 +74,13 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             "along how many axes the image moves as the latent does, and whether they are the same everywhere",
             "rpganify.analysis.geometry.analyzer:Geometry",
             needs=("pictures",),
+        ),
+        AnalyzerEntry(
+            "latent-inversion",
+            "images given back by latents, searched in the metric's axes and without them, compared by paired tests",
+            "rpganify.analysis.latent_inversion.analyzer:LatentInversion",
+            needs=("pictures",),
+            is_default=False,
         ),
     ]
 

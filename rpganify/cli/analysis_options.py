@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rpganify.cli.classifiers import ClassifierOptions
 from rpganify.cli.completion import names_of
 from rpganify.entries import DataSetEntry, DistanceEntry, ExtractorEntry
 
@@ -62,10 +63,6 @@ TwinOption = Annotated[
         metavar="MODEL|SOURCE",
         help="A standard generator to compare with: a --standard run, or my_gan.py:Generator --weights g.pt.",
     ),
-]
-ClassifierOption = Annotated[
-    Path | None,
-    typer.Option("--classifier", metavar="FILE", help="A classifier's weights, for statements about classes."),
 ]
 NumPathsOption = Annotated[
     int | None,
@@ -131,7 +128,7 @@ class AnalysisOptions:
     data_root: Path | None = None
     old_classes: str | None = None
     twin: str | None = None
-    classifier: Path | None = None
+    classifier: ClassifierOptions = field(default_factory=ClassifierOptions)
     num_paths: int | None = None
     num_images: int | None = None
     paths: Sequence[str] = ()

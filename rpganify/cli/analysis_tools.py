@@ -11,11 +11,12 @@ import typer
 
 from rpganify import memory
 from rpganify.analysis.analyzer import NUM_IMAGES, NUM_PATHS, AnalysisContext
-from rpganify.analysis.classifier_features import ClassifierFeatures, open_classifier
+from rpganify.analysis.classifier_features import ClassifierFeatures
 from rpganify.analysis.features import FeatureExtractor
 from rpganify.analysis.opening import open_distance, open_extractor
 from rpganify.cli.analysis_options import AnalysisOptions
 from rpganify.cli.choosing import choose_device
+from rpganify.cli.classifiers import open_named_classifier
 from rpganify.cli.conditions import read_conditions
 from rpganify.cli.console import say
 from rpganify.cli.models import OpenedModel, open_model
@@ -57,12 +58,12 @@ def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[O
     Raises:
         RpganifyError: something named is not there, or does not fit.
     """
+    options.classifier.check()
     registry = default_registry()
     place = choose_device(options.device)
     if place.type == "cpu":
         memory.keep_freed_memory()
     extractor = open_extractor(options.extractor, place, registry)
-    classifier = open_classifier(argument=str(options.classifier), device=place) if options.classifier else None
     with ProgressTalk() as talk, progress_told(talk.update):
         data = open_data(options.data, options.data_root, registry) if options.data else None
     sources = options.sources(models)
@@ -71,6 +72,7 @@ def open_models(models: Sequence[str], options: AnalysisOptions) -> tuple[list[O
         named.model.to(place)
         for line in named.told:
             say(line)
+    classifier = open_named_classifier(options.classifier, opened[0].model.image_shape, place)
     twin = None
     if options.twin:
         paired = open_model(sources[options.twin], trusts_source=options.trusts_source, is_raw=options.is_raw)
@@ -102,7 +104,7 @@ def make_context(named: OpenedModel, tools: Tools, options: AnalysisOptions, tal
         say(f"data: {done}")
     space = model.paths if isinstance(model, RandomPathGenerator) else None
     typed = {
-        "model": named.name, "data": options.data, "twin": options.twin, "classifier": options.classifier,
+        "model": named.name, "data": options.data, "twin": options.twin, "classifier": options.classifier.name,
         "extractor": options.extractor,
     }  # fmt: skip
     return AnalysisContext(

@@ -9,7 +9,6 @@ import typer
 
 from rpganify.cli.analysis_options import (
     AnalysisOptions,
-    ClassifierOption,
     DataOption,
     DataRootOption,
     DistanceOption,
@@ -21,6 +20,15 @@ from rpganify.cli.analysis_options import (
     PathOption,
     TwinOption,
     WithinOption,
+)
+from rpganify.cli.classifiers import (
+    ClassifierArgOption,
+    ClassifierInputOption,
+    ClassifierMeanOption,
+    ClassifierOption,
+    ClassifierOptions,
+    ClassifierStdOption,
+    ClassifierWeightsOption,
 )
 from rpganify.cli.completion import names_of
 from rpganify.cli.options import (
@@ -64,6 +72,11 @@ def analyze(
     old_classes: OldClassesOption = None,
     twin: TwinOption = None,
     classifier: ClassifierOption = None,
+    classifier_weights: ClassifierWeightsOption = None,
+    classifier_arg: ClassifierArgOption = None,
+    classifier_input: ClassifierInputOption = None,
+    classifier_mean: ClassifierMeanOption = None,
+    classifier_std: ClassifierStdOption = None,
     num_paths: NumPathsOption = None,
     num_images: NumImagesOption = None,
     path: PathOption = None,
@@ -122,7 +135,9 @@ def analyze(
         data_root=data_root,
         old_classes=old_classes,
         twin=twin,
-        classifier=classifier,
+        classifier=ClassifierOptions(
+            classifier, classifier_weights, classifier_arg or (), classifier_input, classifier_mean, classifier_std
+        ),
         num_paths=num_paths,
         num_images=num_images,
         paths=path or (),

@@ -13,6 +13,7 @@ from rpganify.cli.analyze import analyze
 from rpganify.cli.boundary import bounded
 from rpganify.cli.classifier import classifier
 from rpganify.cli.completion import complete_switch
+from rpganify.cli.concepts import concepts
 from rpganify.cli.configured import ConfiguredCommand
 from rpganify.cli.convert import convert
 from rpganify.cli.explore import explore
@@ -25,7 +26,7 @@ from rpganify.cli.sample import sample
 from rpganify.cli.surgery import SURGERY
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, geometry, report, classifier, *SURGERY, export)
+COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, geometry, report, classifier, concepts, *SURGERY, export)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

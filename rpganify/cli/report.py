@@ -9,7 +9,6 @@ import typer
 
 from rpganify.cli.analysis_options import (
     AnalysisOptions,
-    ClassifierOption,
     DataOption,
     DataRootOption,
     DistanceOption,
@@ -21,6 +20,15 @@ from rpganify.cli.analysis_options import (
     PathOption,
     TwinOption,
     WithinOption,
+)
+from rpganify.cli.classifiers import (
+    ClassifierArgOption,
+    ClassifierInputOption,
+    ClassifierMeanOption,
+    ClassifierOption,
+    ClassifierOptions,
+    ClassifierStdOption,
+    ClassifierWeightsOption,
 )
 from rpganify.cli.completion import complete_source, names_of
 from rpganify.cli.options import (
@@ -71,6 +79,11 @@ def report(
     old_classes: OldClassesOption = None,
     twin: TwinOption = None,
     classifier: ClassifierOption = None,
+    classifier_weights: ClassifierWeightsOption = None,
+    classifier_arg: ClassifierArgOption = None,
+    classifier_input: ClassifierInputOption = None,
+    classifier_mean: ClassifierMeanOption = None,
+    classifier_std: ClassifierStdOption = None,
     num_paths: NumPathsOption = None,
     num_images: NumImagesOption = None,
     path: PathOption = None,
@@ -129,7 +142,9 @@ def report(
         data_root=data_root,
         old_classes=old_classes,
         twin=twin,
-        classifier=classifier,
+        classifier=ClassifierOptions(
+            classifier, classifier_weights, classifier_arg or (), classifier_input, classifier_mean, classifier_std
+        ),
         num_paths=num_paths,
         num_images=num_images,
         paths=path or (),

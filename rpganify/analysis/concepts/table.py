@@ -96,11 +96,15 @@ class Importance:
         values: of each variable, `(num_variables,)`, 0 to 1.
         null_low, null_high: 2.5 % and 97.5 % of the largest value, the second largest and so on of variables without mean
             effect; sorted from the largest, `(num_variables,)`.
+        of_concepts: the largest size of a variable's effects on each concept, `(num_variables, num_concepts)`.
+        null_of_concepts: 97.5 % of their largest, second largest and so on without mean effect, averaged over the concepts.
     """
 
     values: Tensor
     null_low: Tensor
     null_high: Tensor
+    of_concepts: Tensor
+    null_of_concepts: Tensor
 
     @property
     def order(self) -> Tensor:
@@ -126,19 +130,27 @@ def importance(changes: Tensor, variables: Tensor, seed: int, num_flips: int = 2
         seed: of the flips.
         num_flips: how often.
     """
-    num_samples, num_interventions, _ = changes.shape
+    num_samples, _, num_concepts = changes.shape
     num_variables = int(variables.max()) + 1
-    membership = torch.zeros(num_variables, num_interventions, dtype=torch.float64)
-    membership[variables, torch.arange(num_interventions)] = 1.0
-    membership /= membership.sum(dim=1, keepdim=True)
-    values = membership @ moved_probability(changes.mean(dim=0))
+    counts = variables.bincount()
+
+    def measured(effects: Tensor) -> tuple[Tensor, Tensor]:
+        """Importance over all concepts and for each."""
+        sums = torch.zeros(num_variables, dtype=torch.float64).index_add(0, variables, moved_probability(effects))
+        index = variables[:, None].expand_as(effects)
+        largest = torch.zeros(num_variables, num_concepts, dtype=torch.float64)
+        return sums / counts, largest.scatter_reduce(0, index, effects.abs(), "amax")
+
+    values, of_concepts = measured(changes.mean(dim=0))
     chance = torch.Generator().manual_seed(seed)
     signs = 2.0 * torch.randint(2, (num_flips, num_samples), generator=chance, dtype=torch.float64) - 1
     flat = changes.reshape(num_samples, -1)
     null = torch.empty(num_flips, num_variables, dtype=torch.float64)
+    null_of_concepts = torch.empty(num_flips, num_variables, num_concepts, dtype=torch.float64)
     for index, row in enumerate(signs):
-        flipped = (row @ flat / num_samples).reshape(changes.shape[1:])
-        null[index] = (membership @ moved_probability(flipped)).sort(descending=True).values
-    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
-    low, high = torch.quantile(null, ends, dim=0)
-    return Importance(values, low, high)
+        whole, each = measured((row @ flat / num_samples).reshape(changes.shape[1:]))
+        null[index] = whole.sort(descending=True).values
+        null_of_concepts[index] = each.sort(dim=0, descending=True).values
+    low, high = (null.quantile(end, dim=0) for end in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    highest = null_of_concepts.quantile((1 + LEVEL) / 2, dim=0).mean(dim=1)
+    return Importance(values, low, high, of_concepts, highest)
