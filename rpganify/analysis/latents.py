@@ -116,7 +116,7 @@ def latent_under_path(
     """
     rp = _converted(model)
     plain = _plain_of(rp, path, context, dtype, alter)
-    home = rp.latent_of(path).detach().flatten().to(plain.device, plain.dtype)
+    home = rp.latent_of(path).detach().flatten().to(plain.device, plain.dtype, copy=True)
     return LatentMap(_under(rp, path), plain.dim, plain.shape, *plain.space, plain.draw, plain.images, home)
 
 

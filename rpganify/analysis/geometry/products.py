@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rpganify.analysis.geometry.culprits import find_culprits, operator_in
 from rpganify.analysis.geometry.forward_mode import pushed_forward
@@ -41,8 +42,10 @@ class Products:
         Raises:
             AnalysisError: they are whole numbers, which have no derivative.
         """
-        images = self.space.images(latents)
-        found = self.describe(images).flatten(1) if images.is_floating_point() else images
+        # torch's fused attention has first derivatives only; the plain one has them all.
+        with sdpa_kernel(SDPBackend.MATH):
+            images = self.space.images(latents)
+            found = self.describe(images).flatten(1) if images.is_floating_point() else images
         if not found.is_floating_point():
             raise AnalysisError(
                 f"The image is made of {found.dtype} values, so that it has no derivative by {self.space.name}: it moves in "
