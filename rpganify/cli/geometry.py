@@ -86,6 +86,10 @@ def geometry(
     compares: Annotated[
         bool, typer.Option("--compare-forms", help="Also time and weigh all three forms at the first position.")
     ] = False,
+    axes: Annotated[
+        Path | None,
+        typer.Option("--axes", metavar="FILE", help="Also write the axes of the mean metric, as safetensors."),
+    ] = None,
     arg: ArgOption = None,
     argv: ArgvOption = None,
     latent: LatentOption = None,
@@ -109,6 +113,8 @@ def geometry(
     """
     from dataclasses import replace
 
+    from rpganify.analysis.geometry.axes_file import save_axes
+    from rpganify.analysis.geometry.axes_measured import measured_axes, with_strips
     from rpganify.analysis.geometry.feature_maps import open_feature_map
     from rpganify.analysis.geometry.measure import GeometryConfig, measure_geometry
     from rpganify.analysis.geometry.metric import NUM_TOP
@@ -129,6 +135,8 @@ def geometry(
         raise typer.BadParameter("It goes with --form lanczos; the other forms find all axes.", param_hint="--top")
     place = Place(layer, tuple(parse_indices(part, "--part")))
     check_is_usable(output)
+    if axes is not None and not axes.resolve().parent.is_dir():
+        raise typer.BadParameter(f"{axes.parent} is no folder; make it first.", param_hint="--axes")
     plain = SourceOptions(
         "",
         arguments=arg,
@@ -161,7 +169,9 @@ def geometry(
     with ProgressTalk() as talk:
         context = make_context(named, tools, options, talk)
         measured = measure_geometry(named.model, context, config)
-        report = make_report(measured, named.model, context)
+        report = with_strips(make_report(measured, named.model, context), measured, named.model, context)
+        if axes is not None:
+            save_axes(measured_axes(measured, named.model, context)[1], axes)
         if compares:
             first = measured.model.products[0], measured.model.points.points[0].position
             costs = compare_forms(*first, seed, lambda done, total: talk.update("forms", done, total))
@@ -176,3 +186,5 @@ def geometry(
         for sentence in report.per_bucket:
             show(sentence)
     say(f"wrote {files[0]} and {len(files) - 1} files beside it")
+    if axes is not None:
+        say(f"wrote {axes}")

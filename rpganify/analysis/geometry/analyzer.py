@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.geometry.axes_measured import with_strips
 from rpganify.analysis.geometry.feature_maps import can_be_differentiated, feature_map_of
 from rpganify.analysis.geometry.measure import GeometryConfig, measure_geometry
 from rpganify.analysis.geometry.metric import EXACT, FINITE
@@ -44,8 +45,9 @@ class Geometry:
         return round(dim * (config.num_positions * (cost + _CHECK_IMAGES) + controls))
 
     def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
-        """Metrics at random positions, their spectra, and how much they agree."""
-        return make_report(measure_geometry(model, context, self._sized(context)), model, context)
+        """Metrics at random positions, their spectra, how much they agree, and images along their axes."""
+        measured = measure_geometry(model, context, self._sized(context))
+        return with_strips(make_report(measured, model, context), measured, model, context)
 
     def _sized(self, context: AnalysisContext) -> GeometryConfig:
         config = self.config

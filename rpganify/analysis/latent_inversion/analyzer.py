@@ -27,7 +27,6 @@ from rpganify.analysis.latent_inversion.findings import (
     corrected,
 )
 from rpganify.analysis.latent_inversion.methods import (
-    Method,
     Outcome,
     evolution_methods,
     gradient_methods,
@@ -96,7 +95,7 @@ class LatentInversion:
 
     def num_images(self, model: nn.Module, context: AnalysisContext) -> int:
         """About how many generator passes it takes, as images."""
-        num_methods = 3 + 2 * self.config.with_evolution
+        num_methods = 5 + 2 * self.config.with_evolution
         num_tries = (len(STEP_SIZES) + 1) * self._num_tuned_on(context) + self._num_targets(context) * _num_kinds(
             context
         )
@@ -105,7 +104,7 @@ class LatentInversion:
 
     def other_s(self, model: nn.Module, context: AnalysisContext, num_features: int) -> float:
         """About how many seconds CMA-ES takes beside."""
-        return self.config.with_evolution * self.num_images(model, context) * 2 / 5 * _TRIED_S
+        return self.config.with_evolution * self.num_images(model, context) * 2 / 7 * _TRIED_S
 
     def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
         """Inverts images of the data and of the model itself.
@@ -209,7 +208,8 @@ class LatentInversion:
         task = Task(space, describe, described, starts)
         numbers = torch.arange(len(task))
         tuning, counted = task.chosen(numbers[tuned_on]), task.chosen(numbers[tuned_on.stop :])
-        methods: list[Method] = gradient_methods(axes, self.config.relative_epsilon)
+        has_length = bool((starts.norm(dim=1) > 0).all())
+        methods = gradient_methods(axes, self.config.relative_epsilon, with_length_held=has_length)
         if with_evolution:
             methods += evolution_methods(axes, num_top)
         outcomes: tuple[Outcome, ...] = tuple(

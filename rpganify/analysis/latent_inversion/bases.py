@@ -24,10 +24,12 @@ class Basis:
     Args:
         name: as reports call it.
         matrix: `(D, k)`; k < D searches a part of the space only.
+        holds_length: latents are scaled to the length of their start, which must not be 0.
     """
 
     name: str
     matrix: Tensor = field(repr=False)
+    holds_length: bool = False
 
     @property
     def num_coordinates(self) -> int:
@@ -36,7 +38,15 @@ class Basis:
 
     def latents(self, starts: Tensor, coordinates: Tensor) -> Tensor:
         """Latents `(N, D)` of coordinates `(N, k)` that count from `starts` `(N, D)`."""
-        return starts + coordinates @ self.matrix.T.to(coordinates)
+        moved: Tensor = starts + coordinates @ self.matrix.T.to(coordinates)
+        if not self.holds_length:
+            return moved
+        scaled: Tensor = moved * (starts.norm(dim=1, keepdim=True) / moved.norm(dim=1, keepdim=True))
+        return scaled
+
+    def with_length_held(self) -> Basis:
+        """The same coordinates, of latents on the sphere around 0 that their start lies on."""
+        return Basis(f"{self.name}, length held", self.matrix, holds_length=True)
 
 
 def plain_basis(dimension: int) -> Basis:

@@ -38,11 +38,15 @@ class Line:
         label: the method.
         passes: `(P,)`.
         distances: smallest so far, `(T, P)`.
+        style: number of its colour and dashes.
+        is_thin: drawn thin and without a band.
     """
 
     label: str
     passes: Tensor
     distances: Tensor
+    style: int
+    is_thin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class PictureRow:
 
 
 def draw_curves(panels: Sequence[tuple[str, Sequence[Line]]], title: str, seed: int) -> Drawing:
-    """Mean distances against generator passes, a panel per kind of images, with the bootstrap band of each mean.
+    """Mean distances against generator passes, a panel per kind of images, with bootstrap bands of the means.
 
     Args:
         panels: title and lines of each.
@@ -77,8 +81,8 @@ def draw_curves(panels: Sequence[tuple[str, Sequence[Line]]], title: str, seed: 
         axes = drawing.add_subplot(1, len(panels), number + 1, sharey=first)
         first = first or axes
         plain_axes(axes)
-        for index, line in enumerate(lines):
-            _draw_line(axes, line, index, seed)
+        for line in lines:
+            _draw_line(axes, line, seed)
         if low > 0:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -99,22 +103,23 @@ def draw_curves(panels: Sequence[tuple[str, Sequence[Line]]], title: str, seed: 
     drawing.tight_layout(pad=0.8, rect=(0, 0, 1, 0.99 - 0.06 * num_rows))
     drawing.legend(
         handles, labels, loc="upper left", bbox_to_anchor=(0.01, 1.0), ncols=1 + len(panels), frameon=False, fontsize=8.5,
-        handlelength=2.8,
+        handlelength=3.4,
     )  # fmt: skip
     return drawing
 
 
-def _draw_line(axes: Axes, line: Line, index: int, seed: int) -> None:
+def _draw_line(axes: Axes, line: Line, seed: int) -> None:
     shown = torch.linspace(0, len(line.passes) - 1, min(len(line.passes), _MAX_POINTS)).round().long().unique()
     passes, distances = line.passes[shown], line.distances[:, shown]
-    colour, dashes = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
+    colour, dashes = COLOURS[line.style % len(COLOURS)], DASHES[line.style % len(DASHES)]
     means = distances.mean(dim=0)
-    ends = interval(means, resample(distances, torch.Generator().manual_seed(seed)))
-    known = [end for end in ends if end is not None]
-    axes.fill_between(
-        passes, [end.low for end in known], [end.high for end in known], color=colour, alpha=0.15, linewidth=0
-    )
-    axes.plot(passes, means, color=colour, linestyle=dashes, linewidth=1.8, label=line.label, zorder=3)
+    if not line.is_thin:
+        ends = interval(means, resample(distances, torch.Generator().manual_seed(seed)))
+        known = [end for end in ends if end is not None]
+        low, high = [end.low for end in known], [end.high for end in known]
+        axes.fill_between(passes, low, high, color=colour, alpha=0.15, linewidth=0)
+    width = 0.9 if line.is_thin else 1.9
+    axes.plot(passes, means, color=colour, linestyle=dashes, linewidth=width, label=line.label, zorder=3)
 
 
 def draw_ratios(panels: Sequence[tuple[str, Sequence[tuple[Comparison, Tensor]]]]) -> Drawing:

@@ -80,11 +80,23 @@ def passes_of(num_steps: int) -> int:
     return 1 + PASSES_PER_GRADIENT * num_steps
 
 
-def gradient_methods(axes: Axes, relative_epsilon: float) -> list[Method]:
-    """Adam in the plain basis, in the eigenbasis, and preconditioned."""
+def gradient_methods(axes: Axes, relative_epsilon: float, *, with_length_held: bool = True) -> list[Method]:
+    """Adam in the plain basis, in the eigenbasis, and preconditioned; and in the first two with the latents' length held.
+
+    Args:
+        axes: all of the latent space.
+        relative_epsilon: of the preconditioning.
+        with_length_held: whether the last two are among them.
+    """
     plain = Method(ADAM, plain_basis(axes.dimension), None)
-    others = (eigenbasis(axes), preconditioned_basis(axes, relative_epsilon))
-    return [plain, *(Method(ADAM, basis, plain.name) for basis in others)]
+    eigen, preconditioned = (
+        Method(ADAM, basis, plain.name) for basis in (eigenbasis(axes), preconditioned_basis(axes, relative_epsilon))
+    )
+    methods = [plain, eigen, preconditioned]
+    if with_length_held:
+        held = Method(ADAM, plain.basis.with_length_held(), None)
+        methods += [held, Method(ADAM, eigen.basis.with_length_held(), held.name)]
+    return methods
 
 
 def evolution_methods(axes: Axes, num_axes: int) -> list[Method]:

@@ -25,7 +25,6 @@ from rpganify.analysis.latent_inversion.findings import (
     latent_error,
     mean_of,
 )
-from rpganify.analysis.latent_inversion.methods import Outcome
 from rpganify.analysis.latent_inversion.words import definition, notes, summary
 from rpganify.report.report import Cell, Column, Figure, JsonValue, Report, Table
 
@@ -146,10 +145,7 @@ def _figures(inverted: Inverted) -> list[Figure]:
     for index, measured in enumerate(inverted.measured):
         suffix = f"-{index + 1}" if index else ""
         what = f"root of the {measured.features.title}"
-        panels = [
-            (_titled(kind, inverted), [_line(outcome, kind) for outcome in measured.outcomes])
-            for kind in inverted.targets
-        ]
+        panels = [(_titled(kind, inverted), _lines(measured, kind)) for kind in inverted.targets]
         caption = (
             f"The smallest distance so far ({what}) against generator passes: three for a gradient, one for an image. Means "
             "over the images, with 95 % bands. The bands hold how much images differ, which is the same for all methods; the "
@@ -179,8 +175,16 @@ def _titled(kind: Targets, inverted: Inverted) -> str:
     return f"{count} {name}: {inverted.data}" if kind.name == REAL else f"{count} of {name}"
 
 
-def _line(outcome: Outcome, kind: Targets) -> Line:
-    return Line(outcome.method.name, outcome.search.passes, kind.of(outcome.search.distances))
+def _lines(measured: Measured, kind: Targets) -> list[Line]:
+    """A method with the length held looks like that without, but thin."""
+    names = [outcome.method.name for outcome in measured.outcomes if not outcome.method.basis.holds_length]
+    lines = []
+    for outcome in measured.outcomes:
+        method, search = outcome.method, outcome.search
+        style = next(index for index, name in enumerate(names) if method.name.startswith(name))
+        distances = kind.of(search.distances)
+        lines.append(Line(method.name, search.passes, distances, style, method.basis.holds_length))
+    return lines
 
 
 def _ratios(measured: Measured, kind: Targets) -> list[tuple[Comparison, Tensor]]:

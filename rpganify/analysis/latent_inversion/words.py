@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpganify.analysis.latent_inversion.bases import EIGEN, PRECONDITIONED
+from rpganify.analysis.latent_inversion.bases import EIGEN
 from rpganify.analysis.latent_inversion.findings import REAL, Comparison, Inverted, Measured
 from rpganify.analysis.latent_inversion.methods import CMA, passes_of
 
@@ -15,7 +15,8 @@ about two), by the smallest image distance so far. Methods differ in the coordin
 own. `eigenbasis`: along the eigenvectors of the metric, the mean of those at {num_positions}; Adam scales each
 coordinate's step by the size of its gradients, so that it matters which coordinates they are. `preconditioned`: the same,
 each divided by √(λ + ε), which makes a unit step change the image about equally along all of them; ε is
-{epsilon:g} of the largest λ and was not tuned.{cma}
+{epsilon:g} of the largest λ and was not tuned. `length held`: latents are scaled to the length of their start, so that
+a method cannot come nearer by going farther out than draws of z ever are.{cma}
 
 Step sizes (Adam's learning rate, the first standard deviation of CMA-ES) were chosen for each method alike, by the mean
 final distance on {num_tuned} other images with other starts and the same budget: 0.02 to 0.5 in steps of 1, 2, 5, and up
@@ -56,18 +57,17 @@ def summary(inverted: Inverted) -> str:
     measured = inverted.measured[0]
     kind = REAL if any(targets.name == REAL for targets in inverted.targets) else inverted.targets[0].name
     images = f"{inverted.num_real} real images" if kind == REAL else "the model's own images"
-    told = [
-        f"{_titled(one)} {_fared(one)}"
-        for one in measured.comparisons
-        if one.images == kind and (one.method.basis.name in (EIGEN, PRECONDITIONED) or one.method.optimiser == CMA)
-    ]
+    told = [f"{_titled(one)} {_fared(one)}" for one in measured.comparisons if one.images == kind]
     return f"On {images}, by the {measured.features.title}: {'; '.join(told)}."
 
 
 def _titled(one: Comparison) -> str:
+    basis = one.method.basis
     if one.method.optimiser == CMA:
-        return f"CMA-ES on the {one.method.basis.name}"
-    return "Adam in the eigenbasis" if one.method.basis.name == EIGEN else "Adam preconditioned by the metric"
+        return f"CMA-ES on the {basis.name}"
+    if basis.holds_length:
+        return "with the length of z held, Adam in the eigenbasis"
+    return "Adam in the eigenbasis" if basis.name == EIGEN else "Adam preconditioned by the metric"
 
 
 def _fared(one: Comparison) -> str:
@@ -110,5 +110,5 @@ def _far_latents(measured: Measured, inverted: Inverted) -> list[str]:
     return [
         f"{measured.features.title}: nothing holds the latents near draws of the generator's z, and some end farther out than "
         f"those ever are (root mean square of their values, 1 for draws: {said}). What is compared is how near images come, "
-        "not how likely their latents are."
+        "not how likely their latents are; the rows with the length held tell what is left without going out."
     ]

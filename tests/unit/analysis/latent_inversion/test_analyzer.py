@@ -56,32 +56,33 @@ def rows_of(report, name):
 
 def test_every_method_is_run_on_real_images_and_on_the_models_own(report):
     rows = rows_of(report, "final")
-    assert [(row["images"], row["number"]) for row in rows] == [("real (noise)", 6)] * 5 + [("the model's own", 6)] * 5
-    methods = [row["method"] for row in rows[:5]]
-    assert methods[:4] == ["Adam, plain", "Adam, eigenbasis", "Adam, preconditioned", "CMA-ES, plain"]
-    assert methods[4].startswith("CMA-ES, first ") and methods[4].endswith(" axes")
+    assert [(row["images"], row["number"]) for row in rows] == [("real (noise)", 6)] * 7 + [("the model's own", 6)] * 7
+    methods = [row["method"] for row in rows[:7]]
+    assert methods[:3] == ["Adam, plain", "Adam, eigenbasis", "Adam, preconditioned"]
+    assert methods[3:6] == ["Adam, plain, length held", "Adam, eigenbasis, length held", "CMA-ES, plain"]
+    assert methods[6].startswith("CMA-ES, first ") and methods[6].endswith(" axes")
     for row in rows:
         assert row["final, from"] <= row["final"] <= row["final, to"] < row["start"]
-    assert len({row["start"] for row in rows[:5]}) == 1  # the same starts for all
+    assert len({row["start"] for row in rows[:7]}) == 1  # the same starts for all
 
 
 def test_the_distance_in_z_is_told_of_own_images_alone(report):
     rows = rows_of(report, "final")
-    assert all(row["distance in z"] is None for row in rows[:5])
+    assert all(row["distance in z"] is None for row in rows[:7])
     # Under a linear layer of full rank, what is near in images is near along the axes that matter.
-    assert all(0 < row["distance in z, top axes"] < 1 for row in rows[5:8])
+    assert all(0 < row["distance in z, top axes"] < 1 for row in rows[7:10])
 
 
 def test_each_method_is_tested_against_its_plain_basis_and_p_is_corrected_for_all_tests(report):
     rows = rows_of(report, "tests")
     assert [(row["images"], row["against"]) for row in rows] == [
         *[("real", "Adam, plain")] * 2,
-        ("real", "CMA-ES, plain"),
+        *(("real", "Adam, plain, length held"), ("real", "CMA-ES, plain")),
         *[("own", "Adam, plain")] * 2,
-        ("own", "CMA-ES, plain"),
+        *(("own", "Adam, plain, length held"), ("own", "CMA-ES, plain")),
     ]
     smallest = min(rows, key=lambda row: row["p"])
-    assert smallest["p, corrected"] == pytest.approx(min(1, 6 * smallest["p"]))
+    assert smallest["p, corrected"] == pytest.approx(min(1, 8 * smallest["p"]))
     for row in rows:
         assert row["pairs"] == 6
         assert row["p"] <= row["p, corrected"] <= 1
@@ -130,8 +131,8 @@ def test_several_distances_are_compared_each_and_their_p_values_corrected_togeth
     report = QUICK.analyze(model, context)
     assert [figure.name for figure in report.figures] == ["curves", "ratios", "own", "curves-2", "ratios-2", "own-2"]
     rows = rows_of(report, "tests")
-    assert len(rows) == 6
-    assert rows[:3] == rows[3:]
+    assert len(rows) == 8
+    assert rows[:4] == rows[4:]
     assert "On the model's own images" in report.summary
 
 
@@ -147,6 +148,8 @@ def test_without_cma_the_rest_is_done_and_the_report_says_what_is_missing(model,
         "Adam, plain",
         "Adam, eigenbasis",
         "Adam, preconditioned",
+        "Adam, plain, length held",
+        "Adam, eigenbasis, length held",
     }
     assert report.notes[0].startswith("CMA-ES was left out. CMA-ES is done by the package cma, which is not installed")
     assert "takes no gradients" not in report.definition
@@ -210,3 +213,27 @@ def test_a_budget_too_small_for_a_generation_is_refused_before_anything_is_searc
     with pytest.raises(AnalysisError, match="in 12 dimensions has 11 images, and only 10 passes are allowed"):
         analyzer.analyze(model, context)
     assert told == []
+
+
+def test_a_held_length_is_that_of_the_start(model):
+    config = LatentInversionConfig(num_targets=4, num_steps=10, num_positions=2, with_evolution=False)
+    report = LatentInversion(config).analyze(model, AnalysisContext())
+    lengths = {}
+    for row in rows_of(report, "targets"):
+        lengths.setdefault(row["method"], []).append(row["length of z"])
+    held = lengths["Adam, plain, length held"]
+    assert held == pytest.approx(lengths["Adam, eigenbasis, length held"], rel=1e-5)
+    assert held != pytest.approx(lengths["Adam, plain"], rel=1e-3)
+    chance = torch.Generator().manual_seed(0)
+    model.draw(8, chance)  # four images to choose step sizes on and four that count
+    starts = model.draw(8, chance).flatten(1)[4:]
+    assert held == pytest.approx(starts.square().mean(dim=1).sqrt().tolist(), rel=1e-5)
+
+
+def test_from_the_latent_0_no_length_is_held():
+    rp = rpganify.wrap(generator(), buckets=["0"], blocks=2)
+    with torch.no_grad():
+        rp.Z.zero_()
+    config = LatentInversionConfig(num_targets=2, num_steps=2, with_evolution=False)
+    report = LatentInversion(config).analyze(rp, AnalysisContext(paths=((0,),)))
+    assert not any("length held" in row["method"] for row in rows_of(report, "final"))

@@ -58,3 +58,17 @@ def test_what_makes_no_basis_is_refused():
         preconditioned_basis(flat, 0.0)
     with pytest.raises(AnalysisError, match=r"With ε = -0\.1"):
         preconditioned_basis(AXES, -0.1)
+
+
+def test_with_the_length_held_latents_go_around_the_sphere_of_their_start():
+    starts = torch.randn(3, 4, dtype=torch.float64)
+    coordinates = torch.randn(3, 4, dtype=torch.float64)
+    free = eigenbasis(AXES)
+    held = free.with_length_held()
+    found = held.latents(starts, coordinates)
+    assert found.norm(dim=1).tolist() == pytest.approx(starts.norm(dim=1).tolist())
+    assert torch.allclose(
+        found / found.norm(dim=1, keepdim=True), torch.nn.functional.normalize(free.latents(starts, coordinates))
+    )
+    assert torch.allclose(held.latents(starts, torch.zeros(3, 4, dtype=torch.float64)), starts)
+    assert held.name == "eigenbasis, length held"
