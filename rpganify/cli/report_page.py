@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
+from rpganify.analysis.classes.comparison import compare_classes
 from rpganify.analysis.overview import Training, describe_model, key_of, with_reports
 from rpganify.analysis.quality.comparison import compare_quality
+from rpganify.analysis.retention.comparison import compare_retention
 from rpganify.cli.analyses import Analyzed
 from rpganify.cli.console import say
 from rpganify.cli.models import OpenedModel
@@ -46,14 +48,16 @@ def make_page(analyzed: Sequence[Analyzed], seed: int, title: str | None = None)
 
 def _comparisons(subjects: Sequence[Subject]) -> tuple[Report, ...]:
     """Reports on all models together, where their numbers mean the same."""
-    measured = [(subject.name, report) for subject in subjects if (report := subject.report("quality"))]
-    if len(measured) < 2:
-        return ()
-    try:
-        return (compare_quality(measured),)
-    except AnalysisError as error:
-        say(f"left out: a comparison of quality: {error}")
-        return ()
+    found = []
+    for name, compare in (("quality", compare_quality), ("retention", compare_retention), ("classes", compare_classes)):
+        measured = [(subject.name, report) for subject in subjects if (report := subject.report(name))]
+        if len(measured) < 2:
+            continue
+        try:
+            found.append(compare(measured))
+        except AnalysisError as error:
+            say(f"left out: a comparison of {name}: {error}")
+    return tuple(found)
 
 
 def _subject(analyzed: Analyzed, name: str) -> Subject:

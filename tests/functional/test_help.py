@@ -149,6 +149,7 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
             "noise",
             "quality",
             "responsibility",
+            "retention",
             "variations",
         ],
         "callbacks": ["csv"],
