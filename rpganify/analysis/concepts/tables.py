@@ -12,7 +12,7 @@ POINTS = "points"
 
 
 def concepts_table(measured: Measured, correlated: Correlated | None) -> Table:
-    """Each concept, how often it is seen, and what raises and lowers it most."""
+    """Each concept, how often it is seen, how many interventions raise and lower it, and what raises it most."""
     columns = [
         Column("concept"),
         Column("images of it", "%"),
@@ -23,8 +23,6 @@ def concepts_table(measured: Measured, correlated: Correlated | None) -> Table:
         Column("from", POINTS),
         Column("to", POINTS),
         Column("sure", "%"),
-        Column("lowered most by"),
-        Column("lowering", POINTS),
     ]
     if correlated is not None:
         columns += [Column("goes together with"), Column("correlation")]
@@ -32,7 +30,7 @@ def concepts_table(measured: Measured, correlated: Correlated | None) -> Table:
     most = measured.base.argmax(dim=1)
     rows: list[tuple[Cell, ...]] = []
     for concept, name in enumerate(measured.concepts):
-        up, down = measured.strongest(concept, 1), measured.strongest(concept, -1)
+        up = measured.strongest(concept, 1)
         row: list[Cell] = [name, _points(float((most == concept).double().mean()))]
         row += [int((is_told[:, concept] & (sign * mean[:, concept] > 0)).sum()) for sign in (1, -1)]
         if up is None:
@@ -41,12 +39,11 @@ def concepts_table(measured: Measured, correlated: Correlated | None) -> Table:
             cells = (measured.effects.mean, measured.effects.low, measured.effects.high)
             row += [measured.labels[up], *(_points(float(one[up, concept])) for one in cells)]
             row.append(_points(float(measured.sureness[up])))
-        row += [None, None] if down is None else [measured.labels[down], _points(float(mean[down, concept]))]
         if correlated is not None:
             strongest = int(correlated.values[:, concept].abs().argmax())
             row += [f"z{strongest}", float(correlated.values[strongest, concept])]
         rows.append(tuple(row))
-    return Table("concepts", "Each concept, and what raises and lowers it", tuple(columns), tuple(rows))
+    return Table("concepts", "Each concept, and what raises it", tuple(columns), tuple(rows))
 
 
 def doses_table(doses: Sequence[Dose], num_cells: int) -> Table:

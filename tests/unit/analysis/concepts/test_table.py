@@ -84,6 +84,12 @@ def test_what_never_changes_has_no_effect_and_what_always_does_has_one():
     assert effects.is_significant.tolist() == [[False, False], [True, True]]
 
 
+def test_rounding_that_always_comes_out_alike_is_no_effect():
+    changes = 1e-7 * (1 + torch.rand(10, 3, 2, generator=seeded(), dtype=torch.float64))
+    assert not judge(changes, seed=0).is_significant.any()
+    assert judge(1e4 * changes, seed=0).is_significant.all()
+
+
 def test_intervals_hold_the_true_mean_in_about_95_of_100_samples_whatever_the_number_of_cells():
     changes = 0.3 + torch.randn(80, 50, 50, generator=seeded(), dtype=torch.float64)  # 2500 cells, two parts
     effects = judge(changes, seed=0)
