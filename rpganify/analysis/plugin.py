@@ -82,6 +82,13 @@ def rpganify_analyzers() -> list[AnalyzerEntry]:
             needs=("pictures",),
             is_default=False,
         ),
+        AnalyzerEntry(
+            "controls",
+            "few dimensions of z, or few blocks, that bring any image to a class; class-to-class translation",
+            "rpganify.analysis.controls.analyzer:ControlsAnalyzer",
+            needs=("pictures", "classifier"),
+            is_default=False,
+        ),
     ]
 
 

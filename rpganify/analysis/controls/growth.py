@@ -1,0 +1,77 @@
+"""Success by the number of coordinates that are changed: one set for all images, and each image on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rpganify.analysis.bootstrap import Estimate, mean_interval
+from rpganify.analysis.controls.measure import Controls, FoundSet
+from rpganify.analysis.controls.scoring import mean_over_concepts
+
+# Equal success: as much, but for this, 0 to 1.
+TOLERANCE = 0.005
+MAX_POINTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Success by size, averaged over concepts.
+
+    Args:
+        sizes: rising.
+        success: one each; None where no concept has any.
+    """
+
+    sizes: tuple[int, ...]
+    success: tuple[Estimate | None, ...]
+
+
+def set_growth(measured: Controls, method: str, chance: torch.Generator) -> Growth:
+    """One set for all images: of some sizes, the mean over concepts of each one's last set that is no larger.
+
+    A concept whose smallest set is larger counts with no set, and one whose search ended earlier with its last.
+
+    Args:
+        measured: the sets.
+        method: `sequential` or `optimised`.
+        chance: of the resamples.
+    """
+    sets = measured.of_method(method)
+    sizes = sorted({point.size for one in sets for point in one.curve})
+    if len(sizes) > MAX_POINTS:
+        sizes = [sizes[round(index * (len(sizes) - 1) / (MAX_POINTS - 1))] for index in range(MAX_POINTS)]
+    columns = {size: torch.stack([_at(one, size, measured) for one in sets], dim=1) for size in sizes}
+    return Growth(tuple(sizes), tuple(mean_over_concepts(columns[size], chance) for size in sizes))
+
+
+def image_growth(measured: Controls, chance: torch.Generator) -> Growth:
+    """Each image on its own: the share, averaged over concepts, that so many changes bring to the concept; may be empty."""
+    fewest = measured.fewest
+    if fewest is None:
+        return Growth((), ())
+    sizes = range(1, fewest.max_changes + 1)
+    return Growth(tuple(sizes), tuple(mean_over_concepts(fewest.within(size), chance) for size in sizes))
+
+
+def success_at(one: FoundSet, size: int, measured: Controls, chance: torch.Generator) -> Estimate | None:
+    """Success of the concept's set of that size, or of its last smaller one."""
+    return mean_interval(_at(one, size, measured), chance)
+
+
+def size_for(one: FoundSet, success: float) -> int | None:
+    """The fewest coordinates with which the set's success is that high; None where it never is."""
+    for point in one.curve:
+        if float(point.reached.nanmean()) >= success - TOLERANCE:
+            return point.size
+    return None
+
+
+def _at(one: FoundSet, size: int, measured: Controls) -> Tensor:
+    known = [point for point in one.curve if point.size <= size]
+    if known:
+        return known[-1].reached
+    is_own = measured.curve_classes == one.concept
+    return torch.zeros(len(is_own), dtype=torch.float64).masked_fill(is_own, torch.nan)

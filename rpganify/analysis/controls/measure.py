@@ -1,0 +1,340 @@
+"""Finds the controlling sets of every concept, and measures them on codes that they were not found on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from rpganify.analysis.bootstrap import Estimate, mean_interval
+from rpganify.analysis.controls.choices import Choice, set_choices
+from rpganify.analysis.controls.control import Control
+from rpganify.analysis.controls.fewest import Fewest, find_fewest
+from rpganify.analysis.controls.optimised import (
+    BATCH_SIZE,
+    Shift,
+    best_by_size,
+    choose_size,
+    cut_shifts,
+    optimise_shifts,
+)
+from rpganify.analysis.controls.random_sets import random_choices, random_shift, score_random
+from rpganify.analysis.controls.scoring import Outcome, reached, score_outcome, share
+from rpganify.analysis.controls.sequential import MIN_GAIN, NUM_CANDIDATES, Singles, Step, grow_set, measure_singles
+from rpganify.analysis.controls.subject import Subject
+from rpganify.analysis.controls.translation import Translation, measure_translation
+
+SEQUENTIAL, OPTIMISED = "sequential", "optimised"
+Apply = Callable[[Tensor], Tensor]
+Done = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many codes each part of the measurement takes.
+
+    Args:
+        num_search: that sets are found on, one coordinate after another; as many others choose among found ones. Shifts
+            are optimised on new ones at every step.
+        num_held: held out, that everything reported is measured on.
+        num_random: held-out codes that each random set is tried on.
+        num_draws: random sets of each concept and method.
+        num_fewest: held-out codes that are brought to every class by as few changes as possible; 0 leaves that out.
+    """
+
+    num_search: int = 100
+    num_held: int = 500
+    num_random: int = 50
+    num_draws: int = 40
+    num_fewest: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Success of a set on the way to its size.
+
+    Args:
+        size: coordinates that it sets or moves.
+        reached: of the first held-out codes, 1 for those that it brings to the class, 0 for others, NaN for those that
+            are of it by themselves.
+    """
+
+    size: int
+    reached: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSet:
+    """A controlling set of one concept, found in one way.
+
+    Args:
+        concept: class index.
+        method: `sequential` or `optimised`.
+        control: what it does; may be empty.
+        steps: of the sequential way; empty for the other.
+        chosen_by: success on the codes that choose between the ways; None where all are of the class already.
+        outcome: on held-out codes.
+        random: success of random sets of the same size; None for an empty set.
+        everything: success with all dimensions set or moved; None for paths, where that is one image for all.
+        curve: success on held-out codes by size, rising.
+    """
+
+    concept: int
+    method: str
+    control: Control
+    steps: tuple[Step, ...]
+    chosen_by: float | None
+    outcome: Outcome
+    random: Estimate | None
+    everything: Estimate | None
+    curve: tuple[Point, ...]
+
+    @property
+    def size(self) -> int:
+        """Coordinates that it sets or moves."""
+        return len(self.control.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """All that was found of one generator.
+
+    Args:
+        concepts: names of the classes.
+        is_latent: whether coordinates are dimensions of a latent rather than buckets.
+        num_coordinates: there are.
+        sizes: of the measurement.
+        min_gain: that ends the sequential search.
+        sets: by concept, then by method.
+        translation: by the better set of each concept; its examples are rows of `held`.
+        held: the held-out codes.
+        held_classes: the likeliest class of each as it is, int64 `(num_held,)`.
+        fewest: by single changes, of the first held-out codes; None where it was left out.
+        num_images: that were made and judged.
+    """
+
+    concepts: tuple[str, ...]
+    is_latent: bool
+    num_coordinates: int
+    sizes: Sizes
+    min_gain: float
+    sets: tuple[FoundSet, ...]
+    translation: Translation
+    held: Tensor
+    held_classes: Tensor
+    fewest: Fewest | None
+    num_images: int
+
+    @property
+    def curve_classes(self) -> Tensor:
+        """The likeliest class of each code that curves are measured on."""
+        return self.held_classes[: self.sizes.num_search]
+
+    def better(self, concept: int) -> FoundSet:
+        """Of a concept's sets, the one of higher success on the codes that choose; of equal ones, the smaller."""
+        mine = [one for one in self.sets if one.concept == concept]
+        return min(mine, key=lambda one: (-(one.chosen_by or 0.0), one.size))
+
+    def of_method(self, method: str) -> tuple[FoundSet, ...]:
+        """The sets that were found in one way, by concept."""
+        return tuple(one for one in self.sets if one.method == method)
+
+
+@dataclass(slots=True)
+class _Codes:
+    """Codes for each purpose, no two of them the same, and what the classifier says of them as they are."""
+
+    search: Tensor
+    choosing: Tensor
+    held: Tensor
+    choosing_before: Tensor
+    held_before: Tensor
+
+
+def measure_controls(
+    subject: Subject,
+    seed: int,
+    sizes: Sizes,
+    *,
+    is_optimised: bool = True,
+    min_gain: float = MIN_GAIN,
+    num_candidates: int = NUM_CANDIDATES,
+    progress: Done = lambda what, done, total: None,
+) -> Controls:
+    """Controlling sets of every concept, one after another and, of a latent, by optimisation; and what they do.
+
+    Args:
+        subject: the generator.
+        seed: of all draws.
+        sizes: how many codes.
+        is_optimised: whether sets of a latent are also found by optimisation.
+        min_gain: that ends the sequential search.
+        num_candidates: that it tries at each step.
+        progress: told what is under way.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    made_before = subject.judge.num_images
+    search, choosing, held = (subject.draw(n, chance) for n in (sizes.num_search, sizes.num_search, sizes.num_held))
+    before = subject.judge.probabilities
+    codes = _Codes(search, choosing, held, before(choosing), before(held))
+    total = len(subject.choices)
+    told = partial(progress, "single interventions")
+    singles = measure_singles(subject.judge, search, subject.choices, lambda done: told(done, total))
+    sets: list[FoundSet] = []
+    after: list[Tensor | None] = []
+    for concept, name in enumerate(subject.concepts):
+        progress("controlling sets", concept, len(subject.concepts))
+        found = [_sequential(subject, codes, singles, concept, name, sizes, min_gain, num_candidates, chance)]
+        if subject.is_latent and is_optimised:
+            optimised = _optimised(subject, codes, singles, concept, name, sizes, chance)
+            found += [optimised] if optimised is not None else []
+        sets += found
+        best = min(found, key=lambda one: (-(one.chosen_by or 0.0), one.size))
+        after.append(subject.judge.probabilities(best.control.apply(held)) if best.size else None)
+    progress("controlling sets", len(subject.concepts), len(subject.concepts))
+    fewest = None
+    if sizes.num_fewest:
+        num = min(sizes.num_fewest, len(held))
+        fewest = find_fewest(
+            subject.judge, held[:num], subject.choices, subject.max_changes, is_differentiable=subject.is_latent,
+            progress=lambda done: progress("fewest changes", done, num),
+        )  # fmt: skip
+    return Controls(
+        subject.concepts,
+        subject.is_latent,
+        subject.num_coordinates,
+        sizes,
+        min_gain,
+        tuple(sets),
+        measure_translation(codes.held_before, after, chance),
+        held,
+        codes.held_before.argmax(dim=1),
+        fewest,
+        subject.judge.num_images - made_before,
+    )
+
+
+def _sequential(
+    subject: Subject,
+    codes: _Codes,
+    singles: Singles,
+    concept: int,
+    name: str,
+    sizes: Sizes,
+    min_gain: float,
+    num_candidates: int,
+    chance: torch.Generator,
+) -> FoundSet:
+    grow = partial(
+        grow_set, subject.judge, codes.search, concept, singles, min_gain=min_gain, max_size=subject.max_size,
+        num_candidates=num_candidates, beam=subject.beam, weaker=subject.weaker, is_differentiable=subject.is_latent,
+    )  # fmt: skip
+    steps = grow()
+    choices = steps[-1].choices if steps else ()
+    if subject.is_latent:
+        control = Control(name, "set", choices)
+    else:
+        lowering = tuple(step.choices for step in grow(is_raised=False))
+        control = Control(name, "blocks", choices, tuple(step.choices for step in steps), lowering)
+
+    def draw() -> Apply:
+        drawn = random_choices(singles, len(choices), concept, chance, is_latent=subject.is_latent)
+        return lambda here: set_choices(here, drawn)
+
+    everything = None
+    if subject.is_latent:
+        best = [singles.better(coordinate, concept) for coordinate in singles.coordinates]
+        everything = partial(set_choices, choices=best)
+    curve = [(len(step.choices), partial(set_choices, choices=step.choices)) for step in steps]
+    return _measured(
+        subject, codes, concept, SEQUENTIAL, control, steps, draw, everything, curve, sizes, chance
+    )  # fmt: skip
+
+
+def _optimised(
+    subject: Subject,
+    codes: _Codes,
+    singles: Singles,
+    concept: int,
+    name: str,
+    sizes: Sizes,
+    chance: torch.Generator,
+) -> FoundSet | None:
+    """None where the concept has no slope at all."""
+    rates: list[float] = []
+
+    def rate(shift: Tensor) -> float:
+        judged = subject.judge.probabilities(codes.choosing + shift.to(codes.choosing))
+        return share(reached(codes.choosing_before, judged, concept)) or 0.0
+
+    def is_enough(shift: Shift) -> bool:
+        # Two penalties in a row that bring nothing more: the sets only grow from here.
+        rates.append(rate(shift.shift))
+        return len(rates) > 2 and rates[-3] >= max(rates[-2:]) > 0
+
+    shifts = optimise_shifts(
+        subject.judge,
+        lambda n: subject.draw(n, chance),
+        concept,
+        batch_size=max(8, min(BATCH_SIZE, sizes.num_search // 2)),
+        is_enough=is_enough,
+    )
+    if not shifts:
+        return None
+    candidates = cut_shifts(shifts[:-1])
+    found = [rate(candidate) for candidate in candidates]
+    best = best_by_size(candidates, found)
+    size = choose_size({size: found[index] for size, index in best.items()}, len(codes.choosing)) if best else 0
+    shift = candidates[best[size]] if best else torch.zeros(subject.num_coordinates, dtype=torch.float64)
+    control = Control(name, "shift", _as_choices(shift))
+
+    def draw() -> Apply:
+        drawn = random_shift(singles, shift, concept, chance)
+        return Control(name, "shift", _as_choices(drawn)).apply
+
+    curve = [(size, Control(name, "shift", _as_choices(candidates[index])).apply) for size, index in best.items()]
+    everything = Control(name, "shift", _as_choices(shifts[-1].shift)).apply
+    return _measured(subject, codes, concept, OPTIMISED, control, (), draw, everything, curve, sizes, chance)
+
+
+def _measured(
+    subject: Subject,
+    codes: _Codes,
+    concept: int,
+    method: str,
+    control: Control,
+    steps: tuple[Step, ...],
+    draw: Callable[[], Apply],
+    everything: Apply | None,
+    curve: Sequence[tuple[int, Apply]],
+    sizes: Sizes,
+    chance: torch.Generator,
+) -> FoundSet:
+    judged = subject.judge.probabilities
+    applied = control.apply if control.choices else torch.clone
+    outcome = score_outcome(codes.held_before, judged(applied(codes.held)), concept, chance)
+    few, few_before = codes.held[: sizes.num_random], codes.held_before[: sizes.num_random]
+    num_draws = sizes.num_draws if control.choices else 0
+    random = score_random(subject.judge, few, few_before, concept, draw, num_draws) if num_draws else None
+    some, some_before = codes.held[: sizes.num_search], codes.held_before[: sizes.num_search]
+    points = tuple(Point(size, reached(some_before, judged(apply(some)), concept)) for size, apply in curve)
+    return FoundSet(
+        concept,
+        method,
+        control,
+        steps,
+        share(reached(codes.choosing_before, judged(applied(codes.choosing)), concept)),
+        outcome,
+        random,
+        everything and mean_interval(reached(some_before, judged(everything(some)), concept), chance),
+        points,
+    )
+
+
+def _as_choices(shift: Tensor) -> tuple[Choice, ...]:
+    """A shift's nonzero entries, the largest first."""
+    order = shift.abs().argsort(descending=True, stable=True).tolist()
+    return tuple(Choice(index, float(shift[index])) for index in order if shift[index] != 0)

@@ -1,0 +1,143 @@
+"""The report of controls: sets, side effects, translations, fewest changes, and the twin beside them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.bootstrap import NUM_RESAMPLES
+from rpganify.analysis.controls import tables
+from rpganify.analysis.controls.drawings import Measured, draw_all
+from rpganify.analysis.controls.measure import Controls
+from rpganify.analysis.controls.optimised import BOUND
+from rpganify.analysis.controls.subject import require_classifier
+from rpganify.analysis.controls.words import bucket_sentences, summary
+from rpganify.analysis.provenance import extractor_provenance, provenance
+from rpganify.report.report import JsonValue, Report, Table
+
+DEFINITION = """
+A controlling set of a class is a few {coordinates} that bring images of other classes to it when they are changed, the
+same way for all images. {ways}
+
+Everything reported is measured on {num_held} held-out {codes} that had no part in finding a set. Success is the share of
+images of other classes that the classifier takes for the wanted class afterwards. Random sets have the same size{random}; of
+each class, {num_draws} are tried, and the range of the middle 95 % of them is shown. Side effects are changes of the other
+classes' probabilities. Intervals are 95 %, from {num_resamples} bootstrap resamples of the {codes}.
+
+Fewest changes: for single images and every class, how few {coordinates}, chosen for that image, are enough. Single changes
+are all tried; of several, those that promise most if their effects on the class's log-odds add up, so larger numbers are
+the smallest found.
+
+Source: interventions, the two ways to a controlling set and class-to-class translation are those of "Interpreting the Latent
+Space of GANs via Correlation Analysis for Controllable Concept Manipulation". Its text gives no thresholds: extremes, gains,
+penalties, baselines and the form for paths are ours.
+"""
+LATENT_WAYS = """
+One after another: the best next dimension is set to one of its extremes, ±1, ±2 or ±3 standard deviations, until the class's
+mean probability gains less than {gain:.0f} points. Optimised: a shift of z raises the class's log-probability under an L1
+penalty, by proximal gradient steps on new latents each time, for penalties that halve; its nonzero entries, each at most
+{bound:g} standard deviations, are optimised once more without the penalty and cut to the largest 1, 2, 3, 4, 6, 8, 12, …. Of
+all these, the smallest set is taken whose success is within one standard error of the best, on other latents.
+"""
+PATH_WAYS = """
+A path has no extremes, so a control puts blocks into buckets: the best next (bucket, block) is added, four sets being kept
+from one size to the next, until the class's mean probability gains less than {gain:.0f} points. One bucket at least is
+left to vary, as there would be one image for all otherwise.
+"""
+
+
+def controls_report(
+    measured: Measured, twin: Measured | None, model: nn.Module, context: AnalysisContext, notes: tuple[str, ...]
+) -> Report:
+    """Tables, figures and sentences.
+
+    Args:
+        measured: the model's controls.
+        twin: of a converted model, its standard twin's; None without one.
+        model: for its hash and its buckets' names.
+        context: seed and classifier.
+        notes: what else is to be known, first.
+    """
+    found = measured.controls
+    chance = torch.Generator().manual_seed(context.seed)
+    listed = [
+        tables.sets_table(found),
+        tables.fewest_table(found, chance),
+        tables.equal_table(found, twin.controls) if twin is not None else None,
+        tables.sets_table(twin.controls) if twin is not None else None,
+        tables.effects_table(found),
+        tables.translations_table(found),
+        tables.growth_table(found, chance),
+        tables.choices_table(found),
+    ]
+    kept = [table for table in listed if table is not None]
+    if twin is not None:
+        of_twin = kept.index(tables.sets_table(twin.controls), 1)
+        kept[of_twin] = _renamed(kept[of_twin], "twin-sets", "The standard twin's controlling sets")
+    plan = getattr(model, "plan", None)
+    names = tuple(bucket.name for bucket in plan.buckets) if plan is not None else ()
+    return Report(
+        name="controls",
+        title="Controlling sets of each class",
+        summary=summary(found, None if twin is None else twin.controls),
+        per_bucket=() if found.is_latent else bucket_sentences(found, names),
+        definition=_definition(found),
+        tables=tuple(kept),
+        figures=draw_all(measured, twin, chance),
+        provenance=provenance(model, context, _settings(found, model, context)),
+        notes=(*notes, *_notes(found, twin)),
+    )
+
+
+def _definition(found: Controls) -> str:
+    gain = 100 * found.min_gain
+    ways = LATENT_WAYS.format(gain=gain, bound=BOUND) if found.is_latent else PATH_WAYS.format(gain=gain)
+    return DEFINITION.format(
+        coordinates="dimensions of the latent" if found.is_latent else "blocks of the path",
+        codes="latents" if found.is_latent else "paths",
+        ways=ways.strip(),
+        random=", and each of their dimensions goes where it alone raises the class more" if found.is_latent else "",
+        num_held=found.sizes.num_held,
+        num_draws=found.sizes.num_draws,
+        num_resamples=NUM_RESAMPLES,
+    )
+
+
+def _settings(found: Controls, model: nn.Module, context: AnalysisContext) -> dict[str, JsonValue]:
+    sizes = found.sizes
+    shape = tuple(getattr(model, "image_shape", ()))
+    return {
+        "classifier": extractor_provenance(require_classifier(context), shape),
+        "classes": list(found.concepts),
+        "coordinates": found.num_coordinates,
+        "smallest gain": found.min_gain,
+        "codes": {"search": sizes.num_search, "choosing": sizes.num_search, "held out": sizes.num_held},
+        "random sets": f"{sizes.num_draws} of each class and way, on {sizes.num_random} codes",
+        "images": found.num_images,
+        "resamples": NUM_RESAMPLES,
+    }
+
+
+def _notes(found: Controls, twin: Measured | None) -> list[str]:
+    notes = []
+    never = [name for row, name in enumerate(found.concepts) if not found.translation.num_sources[row]]
+    if never:
+        notes.append(
+            f"Among the {found.sizes.num_held} held-out images there is none of {', '.join(never)}, so nothing is said of "
+            "what becomes of those."
+        )
+    empty = [name for concept, name in enumerate(found.concepts) if not found.better(concept).size]
+    if empty:
+        notes.append(f"No set was found that raises {', '.join(empty)}: no single change gains enough.")
+    if twin is not None:
+        notes.append(
+            f"A changed block and a changed dimension are not equally large changes: a block is one of its bucket's, and "
+            f"there are {found.num_coordinates} buckets; the twin's latent has {twin.controls.num_coordinates} dimensions, "
+            "each of them moved as far as three standard deviations."
+        )
+    return notes
+
+
+def _renamed(table: Table, name: str, title: str) -> Table:
+    return Table(name, title, table.columns, table.rows, table.is_raw)
