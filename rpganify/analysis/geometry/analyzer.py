@@ -15,6 +15,7 @@ from rpganify.report.report import Report
 # What a direction costs, in images: its product with the Jacobian; with a check, and by two gradients. Measured on a CPU with
 # DCGANs of 32 and 64 pixels.
 _EXACT_IMAGES, _CHECK_IMAGES, _DIFFERENCE_IMAGES = 1.2, 3.0, 9.0
+_STRIP_IMAGES = 39 * 200  # of all strips along axes, 132 products and 27 images each; measured likewise
 
 
 class Geometry:
@@ -42,7 +43,7 @@ class Geometry:
         config = self._sized(context)
         cost = {EXACT: _EXACT_IMAGES, FINITE: _DIFFERENCE_IMAGES}.get(config.form, _CHECK_IMAGES)
         controls = 2 * min(config.num_controls, config.num_positions) * cost
-        return round(dim * (config.num_positions * (cost + _CHECK_IMAGES) + controls))
+        return round(dim * (config.num_positions * (cost + _CHECK_IMAGES) + controls)) + _STRIP_IMAGES
 
     def analyze(self, model: nn.Module, context: AnalysisContext) -> Report:
         """Metrics at random positions, their spectra, how much they agree, and images along their axes."""
