@@ -43,3 +43,31 @@ def test_what_cannot_be_exported_is_refused(converted, arguments, message):
 def test_the_whole_model_needs_no_latent(converted):
     result = converted("export", "tiny_gan.rpgan", "--routed", "--latent", "z.safetensors", "-o", "m.onnx")
     assert result.exit_code == 2 and "holds its fixed input" in result.stderr
+
+
+# Of all that a generator may call, ONNX knows no digamma function; torch does.
+ODD = """
+import torch
+import torch.nn as nn
+
+
+class Generator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.l1 = nn.Linear(4, 16)
+        self.l2 = nn.Linear(16, 64)
+
+    def forward(self, z):
+        return torch.tanh(self.l2(torch.digamma(self.l1(z).abs() + 1))).view(-1, 1, 8, 8)
+"""
+
+
+def test_an_operator_that_onnx_lacks_is_refused_by_name_with_a_format_that_has_it(shell):
+    shell.write("odd.py", ODD)
+    shell.succeeds("convert", "odd.py", "--blocks", "2", "-o", "odd.rpgan")
+    export = ["export", "odd.rpgan", "--path", "0-1", "--trust-source"]
+    message = shell.refuses(*export, "--format", "onnx", "-o", "g.onnx")
+    assert "ONNX cannot hold this generator" in message and "digamma" in message
+    assert "`--format pt2` writes a program for torch" in message
+    told = shell.succeeds(*export, "--format", "pt2", "-o", "g.pt2")
+    assert "verified: torch.export draws 7 random latents" in told.stderr
