@@ -51,8 +51,8 @@ def prune(
         bool,
         typer.Option(
             "--low-quality",
-            help="Drop blocks for the quality of their images: those worse than their bucket's others beyond chance, or, with "
-            "--keep, --target-coverage or --worst, always the worst. Needs --data and --extractor.",
+            help="Drop blocks without which images are nearer to real ones: beyond chance, or, with --keep, --target-coverage "
+            "or --worst, always the worst. Needs --data and --extractor.",
         ),
     ] = False,
     worst: Annotated[

@@ -25,7 +25,7 @@ from rpganify.errors import AnalysisError
 from rpganify.registry import default_registry
 from rpganify.routing.generator import RandomPathGenerator
 
-_NUM_SHOWN = 12  # scores of blocks that stay
+_NUM_SHOWN = 5  # scores of blocks that stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,36 +113,35 @@ def show_redundant(found: Pruning, names: Sequence[str]) -> None:
 
 
 def show_scores(found: QualityPruning, names: Sequence[str], num_blocks: Sequence[int]) -> None:
-    """The scores of the blocks that go, and the lowest of those that stay."""
-    gone = {(drop.bucket, drop.block) for drop in found.drops}
-    stay = sorted((s for s in found.scores.blocks if (s.bucket, s.block) not in gone), key=lambda s: -s.deficit)
-    rows = [
-        [
-            "dropped" if (score.bucket, score.block) in gone else "stays",
-            names[score.bucket],
-            str(score.block),
-            _percent(score.share),
-            f"{score.others_share:.1%}",
-            f"{score.p_value:.2g}",
-        ]
-        for score in (*found.drops, *stay[:_NUM_SHOWN])
-    ]
+    """The scores of the blocks that go, and of the next that would."""
+    stay = sorted(found.rest, key=lambda score: score.change.value)
     show_table(
         [
             ("", "left"),
             ("bucket", "left"),
             ("block", "right"),
-            ("like real ones", "right"),
-            ("of the others'", "right"),
+            ("distance without it", "right"),
+            ("95 % interval", "right"),
             ("adjusted p", "right"),
         ],
-        rows,
+        [
+            [
+                what,
+                names[score.bucket],
+                str(score.block),
+                f"{score.change.value:+.3g}",
+                f"{score.change.low:+.3g} to {score.change.high:+.3g}",
+                f"{score.p_value:.2g}",
+            ]
+            for what, scores in (("dropped", found.drops), ("stays", stay[:_NUM_SHOWN]))
+            for score in scores
+        ],
     )
     if len(stay) > _NUM_SHOWN:
-        show(f"and {len(stay) - _NUM_SHOWN} blocks that score higher")
+        show(f"and {len(stay) - _NUM_SHOWN} more, of higher scores")
     show(
-        f"scores: the share of a block's images inside the manifold of {found.scores.num_real:,} real ones (3 nearest "
-        f"neighbours), of {found.scores.num_images:,} images in all; {found.scores.share:.1%} of all are; ours"
+        f"scores, ours: Fréchet distance of {found.num_images:,} images to {found.num_real:,} real ones without the block's, "
+        "less that without as many random ones; one block after the other"
     )
     show(f"images: {found.changed_share(num_blocks):.0%} of random paths go through a dropped block")
 
@@ -217,10 +216,6 @@ def as_json(
         and {**dataclasses.asdict(scored), "changed_share": scored.changed_share(before.num_blocks)},
         "quality": None if cost is None else dataclasses.asdict(cost),
     }
-
-
-def _percent(share: Estimate) -> str:
-    return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
 
 
 def _interval(value: Estimate) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
 
 import rpganify
+from rpganify.surgery.drop import paths_before
 
 
 @pytest.fixture
@@ -43,9 +45,62 @@ def test_cost_and_gain_are_told(grown):
     assert rpganify.load(grown.directory / "q.rpgan").paths.cardinality >= 12
 
 
+QUALITY = ["--data", "digits", "--extractor", "pixels", "--num-images", "300"]
+
+
+def test_the_worst_blocks_go_and_quality_is_told_before_and_after(converted):
+    told = converted.succeeds("prune", "tiny_gan.rpgan", "--low-quality", "--keep", "2", *QUALITY, "-o", "p.rpgan")
+    lines = told.stdout.splitlines()
+    assert (
+        sum(line.startswith("dropped") for line in lines) == 3 and sum(line.startswith("stays") for line in lines) == 5
+    )
+    assert "and 1 more, of higher scores" in told.stdout
+    assert "of 300 images to 300 real ones without the block's" in told.stdout
+    assert re.search(
+        r"Fréchet distance \(pixels\): \S+ \[.*\] -> \S+ \[.*\]; lower is better; means of 5 sets", told.stdout
+    )
+    assert re.search(r"size: [\d,]+ -> [\d,]+ values, \d+% less; 0\.\d+ -> 0\.\d+ MB on disk", told.stdout)
+    assert rpganify.load(converted.directory / "p.rpgan").plan.num_blocks == (2, 2, 2)
+
+
+def test_quality_is_told_of_any_pruning_where_there_are_real_images(grown):
+    told = grown.succeeds("prune", "g.rpgan", "--drop", "conv1=3-4", *QUALITY, "--json", "-o", "p.rpgan")
+    data = json.loads(told.stdout)
+    assert data["low_quality"] is None and data["cost"] is None
+    quality = data["quality"]
+    assert quality["num_images"] == 300 and quality["num_draws"] == 5
+    assert quality["before"]["low"] <= quality["before"]["value"] <= quality["before"]["high"]
+    sizes = {file: (grown.directory / file) for file in ("g.rpgan", "p.rpgan")}
+    on_disk = [sum(one.stat().st_size for one in folder.iterdir()) for folder in sizes.values()]
+    assert [data["num_bytes"]["before"], data["num_bytes"]["after"]] == on_disk
+
+
+def test_a_bucket_that_is_left_with_one_block_becomes_an_ordinary_layer(grown):
+    told = grown.succeeds("prune", "g.rpgan", "--drop", "conv1=0,2-4", "-o", "p.rpgan", "--mapping", "numbers.json")
+    assert "blocks: 3, 5, 3 -> 3, 3" in told.stdout and "paths: 45 -> 9" in told.stdout
+    assert "one block is left of conv1: it is an ordinary layer now, and paths are shorter" in told.stdout
+    written = json.loads((grown.directory / "numbers.json").read_text())
+    assert written["block of the model before, by new number"]["conv1"] == [1]
+    assert written["buckets that are ordinary layers now"] == ["conv1"]
+    before, after = (rpganify.load(grown.directory / name) for name in ("g.rpgan", "p.rpgan"))
+    paths = after.draw(9)
+    with torch.no_grad():
+        torch.testing.assert_close(after(paths), before(paths_before(after, paths)), rtol=0, atol=1e-6)
+    kept = grown.succeeds("prune", "g.rpgan", "--drop", "conv1=0,2-4", "-o", "k.rpgan", "--keep-buckets", "--json")
+    assert json.loads(kept.stdout)["num_blocks"]["after"] == [3, 1, 3] and json.loads(kept.stdout)["ordinary"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--low-quality"], "it needs --data and --extractor, and was given neither"),
+        (["--low-quality", "--data", "digits"], "was given --data digits. For example"),
+        (["--keep", "2", "--extractor", "pixels"], "was given --extractor pixels"),
+        (["--worst", "2"], "--worst goes with --low-quality"),
+        (["--worst", "2", "--keep", "2", "--low-quality", *QUALITY], "Give one of them"),
+        (["--drop", "2=0", "--low-quality", *QUALITY], "--drop says which blocks go"),
+        (["--low-quality", "--worst", "9", *QUALITY], "The worst 9 blocks cannot be dropped"),
+        (["--low-quality", *QUALITY[:-1], "110"], "110 images say little of distances"),
         (["--drop", "2=0-4"], "Bucket 2 (conv1) would be left without a block"),
         (["--keep", "0"], "cannot keep 0"),
         (["--drop", "2=0", "--keep", "1"], "Give one of them"),

@@ -37,8 +37,8 @@ def prune(
         keep: how many blocks each bucket keeps at most, one number for all or one each.
         target_coverage: drop blocks as long as there are so many paths for each of `num_images` training images.
         num_images: of the data set.
-        low_quality: drop blocks for the quality of their images; see `scores.DEFINITION`. Needs a context with real images
-            and an extractor.
+        low_quality: drop blocks without which images are nearer to real ones; see `scores.DEFINITION`. Needs a context with
+            real images and an extractor.
         worst: of these, drop so many, chance or not.
         keeps_buckets: a bucket of one block stays one, and paths keep their length.
         context: what blocks are compared on; None takes random paths of `seed`.
