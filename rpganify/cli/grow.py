@@ -94,7 +94,8 @@ def grow(
         if difference is not None:
             how = "are bit for bit as they were" if difference == 0 else f"differ by up to {difference:.1e}"
             show(f"verified: in eval mode the images of {len(paths)} old paths {how}")
-    say(f"next: rpganify train {output} --data NAME --only-new -o runs/{output.stem}")
+    rival = f" --discriminator-from {model}" if (model / "checkpoints").is_dir() else ""
+    say(f"next: rpganify train {output} --data NAME --only-new{rival} -o runs/{output.stem}")
 
 
 def _trained_on(model: Path) -> str:

@@ -109,7 +109,8 @@ def test_a_grown_model_knows_on_what_its_run_was_trained_before(shell, model):
     train = ["--data", "digits[0-6]", "--steps", "1", "--batch-size", "4"]
     shell.succeeds("train", "m.rpgan", *train, "-o", "run")
     for source in ("run", "run/checkpoints/step-000001", "run/checkpoints/latest/generator.rpgan"):
-        shell.succeeds("grow", source, "--add", "1,0,0,0,0", "-o", "g.rpgan", "--force")
+        told = shell.succeeds("grow", source, "--add", "1,0,0,0,0", "-o", "g.rpgan", "--force").stderr
+        assert ("--only-new --discriminator-from run -o runs/g" in told) is (source == "run")
         assert data_before(rpganify.load(shell.directory / "g.rpgan")) == "digits[0-6]"
     shell.succeeds("grow", "m.rpgan", "--add", "1,0,0,0,0", "-o", "u.rpgan")
     assert data_before(rpganify.load(shell.directory / "u.rpgan")) == ""
