@@ -1,0 +1,138 @@
+"""Renders the README's chapter on results from docs/results; `python -m tests.results_chapter` writes it into the README."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from examples.reproducing.reading import read_recipe, recipe_names
+from examples.reproducing.recipe import Recipe
+from examples.reproducing.results import read_results
+from tests.hooks import ROOT
+
+README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results"
+BEGIN = "<!-- Written by `python -m tests.results_chapter` from docs/results; change those, not this. -->\n"
+END = "<!-- Up to here: results. -->\n"
+
+
+def chapter(results: Path = RESULTS) -> str:
+    """The text between the marks.
+
+    Args:
+        results: the folder of all results.
+    """
+    recipes = [read_recipe(name, is_small=is_small) for name in recipe_names() for is_small in (False, True)]
+    found = [(recipe, content) for recipe in recipes if (content := read_results(results / recipe.label)) is not None]
+    parts = [_folded(_intro(found)), *(_experiment(recipe, content) for recipe, content in found)]
+    parts.append(_not_run(recipes, {recipe.label for recipe, _ in found}))
+    return "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def rendered(readme: str, results: Path = RESULTS) -> str:
+    """The README with the chapter as it should be.
+
+    Raises:
+        ValueError: the marks are missing, or there is more than one pair.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in after or END in after:
+        raise ValueError(f"{README.name} holds {BEGIN.strip()} and {END.strip()} once each, in this order.")
+    return before + BEGIN + chapter(results) + "\n" + END + after
+
+
+def _intro(found: Sequence[tuple[Recipe, Mapping[str, Any]]]) -> str:
+    verdicts = [one["verdict"] for _, content in found for one in content["statements"]]
+    counted = ", ".join(f"{verdicts.count(word)} {word}" for word in ("held", "did not hold") if word in verdicts)
+    undecided = verdicts.count("open")
+    said = (
+        "`python examples/reproduce.py EXPERIMENT --data-root DIR` repeats an experiment of the paper, with `--small` in a "
+        "variant for two processor cores, and `--list` shows them all. Each trains RPGAN and what it is compared with under "
+        "one table of settings, measures them in the same way, and leaves the numbers with settings, versions and times in "
+        "`docs/results`."
+    )
+    if not verdicts:
+        return f"{said} None has been run yet."
+    counted += f"{', ' if counted else ''}{undecided} are open" if undecided else ""
+    return (
+        f"{said} Of {len(verdicts)} statements of the paper, {counted}. A statement holds, or does not, where the whole 95 % "
+        "interval in brackets lies on one side of its bound; over several trainings it is Student's, of a single one it tells "
+        "of that training alone. A Fréchet distance on other features than Inception's is no FID, and compares with its like "
+        "only."
+    )
+
+
+def _experiment(recipe: Recipe, content: Mapping[str, Any]) -> str:
+    heading = f"**{content['title']}**" + (" (small)" if recipe.is_small else "")
+    seeds = content["seeds"]
+    trainings = "one training of each model" if len(seeds) == 1 else f"{len(seeds)} trainings of each model"
+    paper = str(content["paper"])
+    where = f"{paper[:1].upper()}{paper[1:]}"
+    text = f"{heading}: {content['purpose']} {where}. {_scale(content)}; {trainings}."
+    rows = [_row(one) for one in content["statements"]]
+    picture = f"docs/results/{recipe.label}/{content['picture']}"
+    return "\n\n".join(
+        [
+            _folded(text),
+            _table(("statement", "paper", "here", "so it"), rows),
+            f"![{content['caption']}]({picture})",
+        ]
+    )
+
+
+def _scale(content: Mapping[str, Any]) -> str:
+    differs = str(content["differs"])
+    return f"Scale: {differs}" if content["scale"] == "small" else f"{differs[:1].upper()}{differs[1:]}"
+
+
+def _row(statement: Mapping[str, Any]) -> tuple[str, ...]:
+    name = f"`{statement['number']}`" + (f" / `{statement['over']}`" if "over" in statement else "")
+    bound = f"≥ {statement['at_least']:g}" if "at_least" in statement else f"≤ {statement['at_most']:g}"
+    return (
+        str(statement["claim"]),
+        str(statement["paper"]),
+        f"{name} = {_number(statement['found'])}, due {bound}",
+        {"held": "held", "did not hold": "did not hold", "open": "is open"}[statement["verdict"]],
+    )
+
+
+def _number(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "– (could not be taken)"
+    if found.get("spread") == "exact":
+        return f"{found['value']:g}, exactly"
+    text = f"{found['value']:.3g}"
+    if "low" in found:
+        text += f" [{found['low']:.3g}, {found['high']:.3g}]"
+    over = found.get("spread", "")
+    return f"{text} ({over})" if over else text
+
+
+def _not_run(recipes: Sequence[Recipe], done: set[str]) -> str:
+    """What has no results, with the reason that there is: data that is not at hand, or what it costs."""
+    left = [recipe for recipe in recipes if recipe.label not in done]
+    if not left:
+        return ""
+    lines = [f"- `{recipe.name}{' --small' if recipe.is_small else ''}`: {_why(recipe)}" for recipe in left]
+    return "Not run:\n\n" + "\n".join(lines)
+
+
+def _why(recipe: Recipe) -> str:
+    cost = recipe.cost
+    return f"{cost}; needs {recipe.needs}" if recipe.needs else cost
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in lines)
+
+
+def _folded(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 116, break_long_words=False, break_on_hyphens=False))
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
