@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rpganify.cli.analysis_options import TwinOption
 from rpganify.cli.classifiers import (
     ClassifierArgOption,
     ClassifierInputOption,
@@ -16,6 +17,7 @@ from rpganify.cli.classifiers import (
     ClassifierStdOption,
     ClassifierWeightsOption,
 )
+from rpganify.cli.controls import SaveControlsOption, SetsOption
 from rpganify.cli.options import (
     ArgOption,
     ConditionOption,
@@ -55,6 +57,9 @@ def concepts(
             show_default=False,
         ),
     ] = None,
+    has_sets: SetsOption = False,
+    twin: TwinOption = None,
+    save_controls: SaveControlsOption = None,
     arg: ArgOption = None,
     latent: LatentOption = None,
     weights: WeightsOption = None,
@@ -68,7 +73,9 @@ def concepts(
     """Find what changes which class.
 
     Of a standard generator each number of z is set to a value, of a converted one each block is put in its place; the
-    classifier says what that changes. Writes one page to look at (index.html), and JSON, CSV and PNG files.
+    classifier says what that changes. --sets also finds few of them that together bring any image to a class, and
+    --save-controls keeps those for `rpganify sample --control`. Writes one page to look at (index.html), and JSON, CSV
+    and PNG files.
     """
     if classifier is None:
         raise typer.BadParameter(
@@ -82,18 +89,21 @@ def concepts(
     from rpganify.cli.analysis_options import AnalysisOptions
     from rpganify.cli.analysis_tools import check_is_usable, make_context, open_models
     from rpganify.cli.console import say, show, show_json
+    from rpganify.cli.controls import check_controls_path, find_sets, write_controls
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.report_page import make_page
     from rpganify.cli.sources import SourceOptions
     from rpganify.report.writing import report_to_json, write_page
 
     check_is_usable(output)
+    check_controls_path(save_controls)
     config = ConceptsConfig(num_z=num_z, deltas=tuple(sorted(set(delta or DELTAS))))
     options = AnalysisOptions(
         SourceOptions("", arguments=arg, latent=latent, weights=weights, seed=seed),
         classifier=ClassifierOptions(
             classifier, classifier_weights, classifier_arg or (), classifier_input, classifier_mean, classifier_std
         ),
+        twin=twin,
         conditions=condition or (),
         seed=seed,
         trusts_source=trust_source,
@@ -104,6 +114,8 @@ def concepts(
     with ProgressTalk() as talk:
         context = make_context(named, tools, options, talk)
         reports = [Concepts(config).analyze(named.model, context)]
+        if has_sets or save_controls is not None:
+            reports.append(find_sets(named.model, context, num_z))
     files = write_page(make_page([Analyzed(named, context, tuple(reports), ())], seed), output)
     for report in reports:
         for note in report.notes:
@@ -116,3 +128,5 @@ def concepts(
             for line in report.per_bucket:
                 show(line)
     say(f"wrote {files[0]} and {len(files) - 1} files beside it")
+    if save_controls is not None:
+        write_controls(reports[-1], save_controls, model)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from rpganify.analysis.analyzer import AnalysisContext
+    from rpganify.cli.sample_paths import ChosenPaths
+    from rpganify.report.report import Report
 
 ControlOption = Annotated[
     list[str] | None,
@@ -27,6 +31,22 @@ ControlsFileOption = Annotated[
         "--controls",
         metavar="FILE",
         help="Controls that `rpganify concepts --save-controls FILE` found; controls.safetensors in MODEL if left out.",
+    ),
+]
+SetsOption = Annotated[
+    bool,
+    typer.Option(
+        "--sets",
+        help="Also find controlling sets: few numbers of z, or blocks, that bring any image to a class. Takes minutes; "
+        "--twin is compared with.",
+    ),
+]
+SaveControlsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-controls",
+        metavar="FILE",
+        help="Write the controlling sets (.safetensors), for `rpganify sample --control`; finds them, as --sets does.",
     ),
 ]
 
@@ -49,11 +69,16 @@ class WantedControl:
         return self.concept if self.strength is None else f"{self.concept}={self.strength:+g}"
 
 
-def parse_controls(values: Sequence[str] | None) -> list[WantedControl]:
-    """What `--control` asks for.
+def check_controls(values: Sequence[str] | None, file: Path | None, kinds: Sequence[str]) -> list[WantedControl]:
+    """What `--control` asks for, refused before any work is done if it cannot be meant.
 
+    Args:
+        values: as typed.
+        file: of `--controls`, as typed.
+        kinds: options that say what is made of a path.
     Raises:
-        typer.BadParameter: a strength that is no number, or a concept named twice.
+        typer.BadParameter: a strength that is no number, a concept named twice, a file and no control, or a control of
+            what is made of a path.
     """
     wanted: list[WantedControl] = []
     for value in values or ():
@@ -67,18 +92,24 @@ def parse_controls(values: Sequence[str] | None) -> list[WantedControl]:
         if concept in [one.concept for one in wanted]:
             raise typer.BadParameter(f"{concept!r} is given twice.", param_hint="--control")
         wanted.append(WantedControl(concept, strength))
+    if file is not None and not wanted:
+        raise typer.BadParameter("It says where the controls are; name one: --control 3=+2.", param_hint="--controls")
+    if wanted and kinds:
+        raise typer.BadParameter(
+            f"It changes random images, or that of --path; leave it out with {kinds[0]}.", param_hint="--control"
+        )
     return wanted
 
 
-def apply_controls(
-    codes: Tensor, wanted: Sequence[WantedControl], model: nn.Module, folder: Path, file: Path | None
-) -> Tensor:
-    """Codes under controls: first what sets values or blocks, in the order named, then what adds to them.
+def under_controls(
+    chosen: ChosenPaths, wanted: Sequence[WantedControl], model: nn.Module, folder: Path, file: Path | None
+) -> ChosenPaths:
+    """What is shown, under controls: first those that set values or blocks, in the order named, then those that add.
 
     Args:
-        codes: latents `(N, *latent)` or paths `(N, num_buckets)`.
+        chosen: latents `(N, *latent)` or paths `(N, num_buckets)`.
         wanted: at least one.
-        model: whose codes they are; its controls must be its own.
+        model: whose they are; its controls must be its own.
         folder: as the user named the model.
         file: of the controls, as the user named it; None looks in the folder.
     Raises:
@@ -93,18 +124,60 @@ def apply_controls(
     if file is None:
         say(f"controls of {found}")
     saved.check_model(model_sha256(model))
-    flat = codes.flatten(1)
+    flat = chosen.paths.flatten(1)
     touched: dict[int, str] = {}
-    chosen = [(saved.find(one.concept), one) for one in wanted]
-    # What is added is added to what is set, in whatever order they were named.
-    for control, one in sorted(chosen, key=lambda pair: pair[0].kind == "shift"):
+    controls = [(saved.find(one.concept), one) for one in wanted]
+    for control, one in sorted(controls, key=lambda pair: pair[0].kind == "shift"):
         flat = control.apply(flat, one.strength)
-        if control.kind == "shift":
-            continue
-        for choice in control.at(one.strength):
+        for choice in control.at(one.strength) if control.kind != "shift" else ():
             before = touched.get(choice.coordinate)
             if before is not None:
-                what = f"bucket {choice.coordinate + 1}" if control.kind == "blocks" else f"z[{choice.coordinate}]"
-                say(f"note: {before} and {one.text} both set {what}; the last one named, {one.text}, has it")
+                what = (
+                    f"bucket {choice.coordinate + 1}"
+                    if control.kind == "blocks"
+                    else f"number {choice.coordinate} of z"
+                )
+                say(f"note: {before} and {one.text} both set {what}, and {one.text}, named last, has it")
             touched[choice.coordinate] = one.text
-    return flat.reshape(codes.shape)
+    texts = [one.text for one in wanted]
+    title = ", ".join([*([chosen.title] if chosen.title else []), *texts])
+    return replace(
+        chosen, paths=flat.reshape(chosen.paths.shape), title=title, details={**chosen.details, "controls": texts}
+    )
+
+
+def check_controls_path(path: Path | None) -> None:
+    """Refuses a file name that controls cannot have, before any work is done.
+
+    Raises:
+        typer.BadParameter: another suffix than .safetensors.
+    """
+    if path is not None and path.suffix != ".safetensors":
+        raise typer.BadParameter(f"{path} must end in .safetensors.", param_hint="--save-controls")
+
+
+def find_sets(model: nn.Module, context: AnalysisContext, num_codes: int) -> Report:
+    """The report on controlling sets.
+
+    Args:
+        model: standard or converted.
+        context: with a classifier.
+        num_codes: latents, or paths, half of which sets are found on, and half of which choose among them.
+    """
+    from rpganify.analysis.controls.analyzer import ControlsAnalyzer
+
+    return ControlsAnalyzer().analyze(model, replace(context, num_paths=max(1, num_codes // 2)))
+
+
+def write_controls(report: Report, path: Path, model: str) -> None:
+    """Writes the controls that a report tells of, and says how to use one."""
+    from rpganify.analysis.controls.saved import CONTROLS, controls_of, save_controls
+    from rpganify.cli.console import say
+
+    saved = controls_of(report)
+    save_controls(saved, path)
+    concept = next((control.concept for control in saved.controls if control.choices), "CONCEPT")
+    strength = "1" if "buckets" in report.provenance else "2"
+    is_found = Path(model).is_dir() and path.resolve() == (Path(model) / CONTROLS).resolve()
+    where = "" if is_found else f" --controls {path}"
+    say(f"wrote {path}; next: rpganify sample {model} --control {concept}=+{strength}{where} -o {concept}.png")

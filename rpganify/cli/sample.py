@@ -8,6 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from rpganify.cli import sample_options as use
+from rpganify.cli.controls import ControlOption, ControlsFileOption, check_controls, under_controls
 from rpganify.cli.options import (
     ConditionOption,
     DeviceOption,
@@ -45,6 +46,8 @@ def sample(
     nearest: use.NearestOption = None,
     distance: use.DistanceOption = None,
     among: use.AmongOption = None,
+    control: ControlOption = None,
+    controls: ControlsFileOption = None,
     rate: Annotated[
         int | None,
         typer.Option(
@@ -71,6 +74,7 @@ def sample(
         raise typer.BadParameter(f"{output} is no sound; --rate goes with -o FILE.wav.", param_hint="--rate")
     wanted = use.PathOptions(num_images, path, vary, tuple(swap or ()), walk, mix, take, nearest, distance, among)
     wanted.check()
+    raised = check_controls(control, controls, wanted.kinds)
 
     import torch
 
@@ -100,14 +104,15 @@ def sample(
     with evaluating(opened, seed):
         if isinstance(opened, RandomPathGenerator):
             chosen = choose_paths(opened, wanted, maker, chance)
-            printed = [opened.paths.format(one) for one in chosen.paths]
         elif wanted.is_given:
             raise PathError(
                 f"{model} is a standard generator with a random latent, so it has no paths and buckets. "
                 f"Leave out --path, {', '.join(wanted.kinds or ['--vary'])} and --among, or sample a converted model."
             )
         else:
-            chosen, printed = ChosenPaths(opened.draw(num_images or DEFAULT_NUM_IMAGES, chance)), []
+            chosen = ChosenPaths(opened.draw(num_images or DEFAULT_NUM_IMAGES, chance))
+        if raised:
+            chosen = under_controls(chosen, raised, opened, model, controls)
         values = maker.values(chosen.paths)
     done = write_samples(
         values, output, chosen.labels, chosen.title, num_columns=chosen.num_columns, rate=rate, model=model
@@ -118,6 +123,7 @@ def sample(
     title = f", {chosen.title}" if chosen.title else ""
     say(f"wrote {output}: {len(values)} {what}{'s' if len(values) > 1 else ''}{title}")
     if as_json:
+        printed = [opened.paths.format(one) for one in chosen.paths] if isinstance(opened, RandomPathGenerator) else []
         show_json({"file": str(output), "num_images": len(values), "seed": seed, "paths": printed} | chosen.details)
     else:
         for line in chosen.told:

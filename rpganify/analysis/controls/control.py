@@ -55,7 +55,7 @@ class Control:
         if not self.choices:
             raise AnalysisError(
                 f"Nothing was found that raises {self.concept!r}, so its control is empty. More random codes may find "
-                "something: `rpganify concepts MODEL --paths 400 --save-controls FILE`."
+                "something: `rpganify concepts MODEL --classifier FILE --num-z 800 --save-controls FILE`."
             )
         factor = 1.0 if strength is None else strength / self.scale
         return tuple(Choice(choice.coordinate, factor * choice.value) for choice in self.choices)
