@@ -100,7 +100,7 @@ def draw_curves(panels: Sequence[tuple[str, Sequence[Line]]], title: str, seed: 
     assert first is not None
     handles, labels = first.get_legend_handles_labels()
     num_rows = -(-len(labels) // (1 + len(panels)))
-    drawing.tight_layout(pad=0.8, rect=(0, 0, 1, 0.99 - 0.06 * num_rows))
+    drawing.tight_layout(pad=0.8, rect=(0, 0, 1, 1 - 0.05 * num_rows))
     drawing.legend(
         handles, labels, loc="upper left", bbox_to_anchor=(0.01, 1.0), ncols=1 + len(panels), frameon=False, fontsize=8.5,
         handlelength=3.4,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -44,12 +44,7 @@ def make_report(inverted: Inverted, provenance: Mapping[str, JsonValue], more_no
         name=NAME,
         title="From the image back to its latent",
         definition=definition(inverted),
-        tables=(
-            _final_table(inverted),
-            _test_table(inverted),
-            _step_table(inverted),
-            _target_table(inverted),
-        ),
+        tables=(*_tables(inverted), _step_table(inverted), _target_table(inverted)),
         figures=tuple(_figures(inverted)),
         provenance=provenance,
         notes=(*more_notes, *notes(inverted)),
@@ -57,58 +52,68 @@ def make_report(inverted: Inverted, provenance: Mapping[str, JsonValue], more_no
     )
 
 
-def images_named(kind: Targets, inverted: Inverted) -> str:
-    """A kind of images, in words."""
-    return f"real ({inverted.data})" if kind.name == REAL else "the model's own"
+def _suffixed(inverted: Inverted) -> list[tuple[Measured, str]]:
+    """What was found by each image distance, and the end of its tables' and figures' names: nothing for the first."""
+    return [(one, f"-{number}" if number > 1 else "") for number, one in enumerate(inverted.measured, 1)]
 
 
-def _final_table(inverted: Inverted) -> Table:
+def _tables(inverted: Inverted) -> Iterator[Table]:
+    for measured, suffix in _suffixed(inverted):
+        yield _test_table(measured, suffix)
+        yield _final_table(measured, inverted, suffix)
+
+
+def _final_table(measured: Measured, inverted: Inverted, suffix: str) -> Table:
     columns = (
-        *(Column("image distance"), Column("images"), Column("number"), Column("method"), Column("step size")),
-        *(Column("start"), Column("final"), Column("final, from"), Column("final, to"), Column("median")),
-        *(Column("length of z"), Column("distance in z"), Column("distance in z, top axes")),
+        *(Column("images"), Column("method"), Column("final"), Column("from"), Column("to"), Column("median")),
+        *(Column("start"), Column("step size"), Column("length of z"), Column("distance in z")),
+        *(Column("distance in z, top axes"), Column("number")),
     )
     rows: list[tuple[Cell, ...]] = []
-    for measured, kind in inverted.each():
+    for kind in inverted.targets:
         for outcome in measured.outcomes:
             final, latents = kind.of(outcome.search.final), kind.of(outcome.search.latents)
-            mean = mean_of(final, inverted.seed)
+            mean, start = mean_of(final, inverted.seed), float(kind.of(outcome.search.distances)[:, 0].mean())
             length = float(latents.double().square().mean().sqrt())
             errors: tuple[float | None, float | None] = (None, None)
             if kind.latents is not None:
                 errors = latent_error(latents, kind.latents, measured.axes, measured.num_top)
             rows.append(
                 (
-                    *(measured.features.title, images_named(kind, inverted), len(final), outcome.method.name),
-                    *(outcome.tuning.chosen, float(kind.of(outcome.search.distances)[:, 0].mean())),
-                    *(mean.value, mean.low, mean.high, float(final.median()), length, *errors),
+                    *(kind.name, outcome.method.name, mean.value, mean.low, mean.high, float(final.median())),
+                    *(start, outcome.tuning.chosen, length, *errors, len(final)),
                 )
             )
-    title = "Smallest distance to the wanted image: mean over the images with its 95 % interval, and median"
-    return Table("final", title, columns, tuple(rows))
+    title = (
+        "Smallest distance to the wanted image, mean over the images with its 95 % interval: root of the "
+        f"{measured.features.title}"
+    )
+    return Table(f"final{suffix}", title, columns, tuple(rows))
 
 
-def _test_table(inverted: Inverted) -> Table:
+def _test_table(measured: Measured, suffix: str) -> Table:
     columns = (
-        *(Column("image distance"), Column("images"), Column("method"), Column("against"), Column("pairs")),
-        *(Column("nearer", "%"), Column("ratio of means"), Column("ratio, from"), Column("ratio, to")),
-        *(Column("effect"), Column("p"), Column("p, corrected")),
+        *(Column("images"), Column("method"), Column("ratio"), Column("from"), Column("to"), Column("p, corrected")),
+        *(Column("nearer", "%"), Column("effect"), Column("p"), Column("pairs"), Column("against")),
     )
     rows: list[tuple[Cell, ...]] = []
-    for measured in inverted.measured:
-        for one in measured.comparisons:
-            paired = one.paired
-            ratio = (None, None, None)
-            rows.append(
-                (
-                    *(measured.features.title, one.images, one.method.name, one.method.against, paired.num_pairs),
-                    100 * paired.num_nearer / paired.num_pairs,
-                    *(ratio if paired.ratio is None else (paired.ratio.value, paired.ratio.low, paired.ratio.high)),
-                    *(paired.effect, paired.p, one.corrected_p),
-                )
+    for one in measured.comparisons:
+        paired = one.paired
+        ratio = (
+            (None, None, None) if paired.ratio is None else (paired.ratio.value, paired.ratio.low, paired.ratio.high)
+        )
+        nearer = 100 * paired.num_nearer / paired.num_pairs
+        rows.append(
+            (
+                *(one.images, one.method.name, *ratio, one.corrected_p, nearer),
+                *(paired.effect, paired.p, paired.num_pairs, one.method.against),
             )
-    title = "Which method comes nearer to the same images: Wilcoxon's signed-rank test of the final distances"
-    return Table("tests", title, columns, tuple(rows))
+        )
+    title = (
+        "Final distances as a ratio to those of the plain basis, to the same images, by Wilcoxon's signed-rank test: "
+        f"{measured.features.title}"
+    )
+    return Table(f"tests{suffix}", title, columns, tuple(rows))
 
 
 def _step_table(inverted: Inverted) -> Table:
@@ -142,14 +147,13 @@ def _target_table(inverted: Inverted) -> Table:
 
 def _figures(inverted: Inverted) -> list[Figure]:
     figures = []
-    for index, measured in enumerate(inverted.measured):
-        suffix = f"-{index + 1}" if index else ""
+    for measured, suffix in _suffixed(inverted):
         what = f"root of the {measured.features.title}"
         panels = [(_titled(kind, inverted), _lines(measured, kind)) for kind in inverted.targets]
         caption = (
             f"The smallest distance so far ({what}) against generator passes: three for a gradient, one for an image. Means "
-            "over the images, with 95 % bands. The bands hold how much images differ, which is the same for all methods; the "
-            "tests are paired, and do not."
+            "over the images, with 95 % bands (thin lines: none). The bands hold how much images differ, which is the same for "
+            "all methods; the tests are paired, and do not."
         )
         drawing = draw_curves(panels, "image distance, mean", inverted.seed)
         figures.append(Figure(f"curves{suffix}", caption, drawing))
@@ -160,9 +164,9 @@ def _figures(inverted: Inverted) -> list[Figure]:
         drawing = draw_ratios([(_titled(kind, inverted), _ratios(measured, kind)) for kind in inverted.targets])
         figures.append(Figure(f"ratios{suffix}", caption, drawing))
         for kind in inverted.targets:
+            whose = "Real images" if kind.name == REAL else "Images that the model made itself"
             caption = (
-                f"Images to invert, {images_named(kind, inverted)}, and what the latent that each method found makes; below "
-                f"each, its distance ({what})."
+                f"{whose}, wanted, and what the latents found make, method by method; below, the distance ({what})."
             )
             drawing = draw_pictures(_picture_rows(measured, kind))
             figures.append(Figure(f"{kind.name}{suffix}", caption, drawing))

@@ -26,10 +26,11 @@ to four more beyond the end that is best. The columns of each basis have a mean 
 that made the image, as a share of the distance between two random ones, in the whole space and along the first {num_top}
 axes, which hold 99 % of the metric's trace.
 
-`ratio of means` is below 1 where the method comes nearer than the other; `effect` is the matched-pairs rank-biserial
-correlation, 1 where it comes nearer to every image. p is from Wilcoxon's two-sided signed-rank test; `p, corrected` is
-Holm's over all rows of the table. Intervals are 95 % bootstrap intervals over the images. The comparison of Adam in the two
-bases is that of Wang and Ponce 2021; budget, choice of step sizes, preconditioning by a root and the tests are ours.
+`ratio` is that of the mean final distances, below 1 where the method comes nearer than the other; `effect` is the
+matched-pairs rank-biserial correlation, 1 where it comes nearer to every image. p is from Wilcoxon's two-sided signed-rank
+test; `p, corrected` is Holm's over all such tests of this report. Intervals are 95 % bootstrap intervals over the images.
+The comparison of Adam in the two bases is that of Wang and Ponce 2021; budget, choice of step sizes, preconditioning by a
+root, held lengths and the tests are ours.
 """
 _CMA = (
     " `CMA-ES` (the package cma) takes no gradients; it searches in the plain basis, and along the first axes alone, the "
