@@ -154,7 +154,6 @@ def test_plugins_lists_every_kind_with_its_provider(shell):
             "quality",
             "responsibility",
             "retention",
-            "spectrum",
             "variations",
         ],
         "callbacks": ["csv"],
