@@ -26,7 +26,21 @@ from rpganify.cli.sample import sample
 from rpganify.cli.surgery import SURGERY
 from rpganify.cli.train import train
 
-COMMANDS = (inspect, convert, train, sample, explore, invert, analyze, geometry, report, classifier, concepts, *SURGERY, export)
+COMMANDS = (
+    inspect,
+    convert,
+    train,
+    sample,
+    explore,
+    invert,
+    analyze,
+    geometry,
+    report,
+    classifier,
+    concepts,
+    *SURGERY,
+    export,
+)
 
 # Markup off: help texts and messages hold `[:Class]` and layer names, which rich would swallow.
 app = typer.Typer(name="rpganify", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
