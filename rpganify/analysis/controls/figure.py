@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from rpganify.analysis.bootstrap import Estimate
 from rpganify.analysis.controls.growth import Growth
@@ -20,6 +20,7 @@ from rpganify.report.style import COLOURS, INK, MUTED, PAPER, RULE, new_drawing,
 MARKERS = {SEQUENTIAL: "o", OPTIMISED: "s"}
 WAY_COLOURS = {SEQUENTIAL: COLOURS[0], OPTIMISED: COLOURS[5]}
 _RANDOM = "#c3c9d0"
+MAX_LINEAR = 16
 
 
 def draw_sets(measured: Controls) -> Drawing:
@@ -104,9 +105,14 @@ def draw_growth(sets: Sequence[Line], images: Sequence[Line], unit: str) -> Draw
         for line in lines:
             _draw_line(axes, line)
         largest = max(size for line in lines for size in line.growth.sizes)
-        axes.set_xlim(-0.01 * largest, 1.03 * largest)
         axes.set_ylim(-2, 104)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if largest > MAX_LINEAR:  # the first few changes do most, and stand at the left edge otherwise
+            axes.set_xscale("log", base=2)
+            axes.set_xlim(0.9, 1.1 * largest)
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+        else:
+            axes.set_xlim(-0.02 * largest, 1.03 * largest)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(title, fontsize=9.5, color=INK, loc="left", weight="bold", pad=8)
         axes.set_xlabel(f"changed {unit}", fontsize=9, color=INK)
         if number == 0:

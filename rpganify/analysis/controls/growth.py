@@ -42,7 +42,9 @@ def set_growth(measured: Controls, method: str, chance: torch.Generator) -> Grow
     sets = measured.of_method(method)
     sizes = sorted({point.size for one in sets for point in one.curve})
     if len(sizes) > MAX_POINTS:
-        sizes = [sizes[round(index * (len(sizes) - 1) / (MAX_POINTS - 1))] for index in range(MAX_POINTS)]
+        # Evenly on a logarithmic scale, as far as there are such sizes.
+        wanted = [sizes[0] * (sizes[-1] / sizes[0]) ** (index / (MAX_POINTS - 1)) for index in range(MAX_POINTS)]
+        sizes = sorted({min(sizes, key=lambda size: abs(size - one)) for one in wanted})
     columns = {size: torch.stack([_at(one, size, measured) for one in sets], dim=1) for size in sizes}
     return Growth(tuple(sizes), tuple(mean_over_concepts(columns[size], chance) for size in sizes))
 

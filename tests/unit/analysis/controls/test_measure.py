@@ -1,0 +1,130 @@
+"""The whole measurement on planted generators, without models; and success by size, which is made of it."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rpganify.analysis.controls.growth import MAX_POINTS, image_growth, set_growth, size_for, success_at
+from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Sizes, measure_controls
+from rpganify.analysis.controls.scoring import reached
+from tests.unit.analysis.controls.planted import A, B, latent_subject, path_subject
+
+SIZES = Sizes(num_search=80, num_held=160, num_random=40, num_draws=10, num_fewest=6)
+# Among 200 paths two or three are of class B by themselves, too few to be worth a block against them.
+PATH_SIZES = replace(SIZES, num_search=200, num_held=300)
+
+
+def chance():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def paths():
+    return path_subject(), measure_controls(path_subject(), 3, PATH_SIZES)
+
+
+@pytest.fixture(scope="module")
+def latent():
+    return latent_subject(), measure_controls(latent_subject(), 3, SIZES)
+
+
+def test_what_is_reported_is_measured_on_the_held_out_codes(paths):
+    subject, found = paths
+    before = subject.judge.probabilities(found.held)
+    assert torch.equal(found.held_classes, before.argmax(dim=1)) and len(found.held) == 300
+    for one in found.sets:
+        after = subject.judge.probabilities(one.control.apply(found.held) if one.size else found.held)
+        success = float(reached(before, after, one.concept).nanmean())
+        assert one.outcome.success is not None and one.outcome.success.value == pytest.approx(success)
+        for point in one.curve:
+            assert len(point.reached) == len(found.curve_classes) == PATH_SIZES.num_search
+
+
+def test_a_latent_has_sets_of_both_ways_and_paths_of_one(paths, latent):
+    assert {one.method for one in paths[1].sets} == {SEQUENTIAL}
+    assert [one.method for one in latent[1].sets] == 3 * [SEQUENTIAL, OPTIMISED]
+    assert all(one.everything is None for one in paths[1].sets)
+    assert all(one.everything is not None for one in latent[1].sets)
+    only = measure_controls(latent_subject(), 3, SIZES, is_optimised=False)
+    assert {one.method for one in only.sets} == {SEQUENTIAL}
+
+
+def test_the_better_set_is_the_one_of_higher_success_where_ways_are_compared_not_where_they_are_reported(latent):
+    _, found = latent
+    for concept in range(3):
+        mine = [one for one in found.sets if one.concept == concept]
+        best = found.better(concept)
+        assert best.chosen_by == max(one.chosen_by or 0.0 for one in mine)
+        assert all(one.size >= best.size for one in mine if one.chosen_by == best.chosen_by)
+
+
+def test_translation_is_that_of_the_better_sets(paths):
+    subject, found = paths
+    after = subject.judge.probabilities(found.better(A).control.apply(found.held)).argmax(dim=1)
+    sources = found.held_classes
+    for source in range(3):
+        rate = found.translation.rates[source][A]
+        assert rate is None or rate.value == pytest.approx(float((after[sources == source] == A).double().mean()))
+
+
+def test_equal_seeds_give_equal_sets_and_the_counted_images_are_those_made(paths):
+    _, found = paths
+    subject = path_subject()
+    again = measure_controls(subject, 3, PATH_SIZES)
+    assert subject.judge.num_images == again.num_images
+    assert [one.control for one in again.sets] == [one.control for one in found.sets]
+    assert again.num_images == found.num_images
+
+
+def test_growth_goes_on_with_the_last_set_of_a_concept_that_has_no_larger_one(paths):
+    _, found = paths
+    growth = set_growth(found, SEQUENTIAL, chance())
+    (of_a,) = [one for one in found.sets if one.concept == A]
+    (of_b,) = [one for one in found.sets if one.concept == B]
+    assert of_a.size == 1 and of_b.size == 2
+    assert success_at(of_a, 2, found, chance()) == success_at(of_a, 1, found, chance())
+    by_hand = []
+    for one in found.sets:
+        last = [point for point in one.curve if point.size <= 2][-1]
+        by_hand.append(float(last.reached.nanmean()))
+    at_two = growth.success[growth.sizes.index(2)]
+    assert at_two is not None and at_two.value == pytest.approx(sum(by_hand) / 3)
+    assert at_two.low <= at_two.value <= at_two.high
+
+
+def test_before_its_smallest_set_a_concept_counts_as_unmoved(latent):
+    _, found = latent
+    (of_b,) = [one for one in found.of_method(SEQUENTIAL) if one.concept == B]
+    none = success_at(of_b, 0, found, chance())
+    assert none is not None and none.value == 0
+
+
+def test_the_size_for_a_success_is_the_first_that_has_it(paths):
+    _, found = paths
+    (of_b,) = [one for one in found.sets if one.concept == B]
+    rates = [float(point.reached.nanmean()) for point in of_b.curve]
+    assert size_for(of_b, rates[0]) == 1 and size_for(of_b, rates[1]) == 2
+    assert size_for(of_b, rates[0] + 0.01) == 2
+    assert size_for(of_b, 1.01) is None
+
+
+def test_image_growth_rises_to_all_that_was_brought_over(paths):
+    _, found = paths
+    growth = image_growth(found, chance())
+    values = [one.value for one in growth.success if one is not None]
+    assert growth.sizes == (1, 2, 3, 4) and values == sorted(values) and values[-1] == 1
+    assert found.fewest is not None
+    shares = [float(found.fewest.within(1)[:, concept].nanmean()) for concept in range(3)]
+    known = [one for one in shares if not math.isnan(one)]
+    assert values[0] == pytest.approx(sum(known) / len(known))
+    without = measure_controls(path_subject(), 3, Sizes(20, 20, 10, 2, 0))
+    assert without.fewest is None and image_growth(without, chance()).sizes == ()
+
+
+def test_a_curve_has_few_points_from_the_smallest_size_to_the_largest(latent):
+    growth = set_growth(latent[1], OPTIMISED, chance())
+    sizes = sorted({point.size for one in latent[1].of_method(OPTIMISED) for point in one.curve})
+    assert len(growth.sizes) <= MAX_POINTS
+    assert (growth.sizes[0], growth.sizes[-1]) == (sizes[0], sizes[-1])
