@@ -141,7 +141,8 @@ def prune(
     named = parse_drops(drop, names)
     found: Pruning | QualityPruning | None = None
     with ProgressTalk() as talk:
-        context = measures.context(opened, condition, seed, place_of_model, talk)
+        is_alone = low_quality or bool(named)
+        context = measures.context(opened, condition, seed, place_of_model, talk, draws_labels=is_alone)
         if not named:
             kept = keep_of_each(opened, parse_blocks([keep] if keep else None))
             min_paths = min_paths_of(target_coverage, data_size or _data_size(model))

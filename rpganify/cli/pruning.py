@@ -16,6 +16,7 @@ from rpganify.analysis.opening import open_extractor
 from rpganify.analysis.pruning.cost import QualityCost
 from rpganify.analysis.pruning.low_quality import QualityPruning
 from rpganify.analysis.pruning.redundancy import Pruning
+from rpganify.analysis.pruning.scores import DEFINITION
 from rpganify.cli.conditions import read_conditions
 from rpganify.cli.console import say, show, show_table
 from rpganify.cli.progress import ProgressTalk
@@ -65,27 +66,35 @@ class Measures:
         seed: int,
         place: torch.device,
         talk: ProgressTalk,
+        *,
+        draws_labels: bool,
     ) -> AnalysisContext:
-        """What blocks are compared with; class labels are drawn from the data's where it has some.
+        """What blocks are compared with.
 
+        Args:
+            model: on its device.
+            conditions: as typed.
+            seed: of everything random.
+            place: the device.
+            talk: shows progress.
+            draws_labels: whether class labels may be drawn from the data's, where none are typed. Blocks that are compared
+                with each other need the same for all images.
         Raises:
             RpganifyError: data or extractor cannot be opened, or do not fit the model.
         """
-        registry = default_registry()
-        if self.data is None or self.extractor is None:
-            given = read_conditions(conditions, model.conditions)
-            return AnalysisContext(seed=seed, device=place, conditions=given, progress=talk.update)
-        extractor = open_extractor(self.extractor, place, registry)
-        with progress_told(talk.update):
-            data, done = fit_to(open_data(self.data, self.data_root, registry), model.image_shape)
-        if done:
-            say(f"data: {done}")
-        labels = [one for one in model.conditions if one.shape == () and one.dtype == torch.int64]
-        is_drawn = not conditions and data.labels is not None and len(labels) == len(model.conditions)
+        registry, data, extractor = default_registry(), None, None
+        if self.data is not None and self.extractor is not None:
+            extractor = open_extractor(self.extractor, place, registry)
+            with progress_told(talk.update):
+                data, done = fit_to(open_data(self.data, self.data_root, registry), model.image_shape)
+            if done:
+                say(f"data: {done}")
+        has_labels = draws_labels and data is not None and data.labels is not None
+        is_drawn = has_labels and all(one.shape == () and one.dtype == torch.int64 for one in model.conditions)
         return AnalysisContext(
             seed=seed,
             device=place,
-            conditions={} if is_drawn else read_conditions(conditions, model.conditions),
+            conditions={} if is_drawn and not conditions else read_conditions(conditions, model.conditions),
             data=data,
             extractor=extractor,
             num_images=self.num_images or NUM_IMAGES,
@@ -213,7 +222,11 @@ def as_json(
         "ordinary": list(ordinary),
         "cost": dataclasses.asdict(found) if isinstance(found, Pruning) else None,
         "low_quality": scored
-        and {**dataclasses.asdict(scored), "changed_share": scored.changed_share(before.num_blocks)},
+        and {
+            **dataclasses.asdict(scored),
+            "changed_share": scored.changed_share(before.num_blocks),
+            "definition": " ".join(DEFINITION.split()),
+        },
         "quality": None if cost is None else dataclasses.asdict(cost),
     }
 

@@ -90,6 +90,38 @@ def test_a_bucket_that_is_left_with_one_block_becomes_an_ordinary_layer(grown):
     assert json.loads(kept.stdout)["num_blocks"]["after"] == [3, 1, 3] and json.loads(kept.stdout)["ordinary"] == []
 
 
+CONDITIONAL = """
+import torch
+from torch import nn
+
+
+class Generator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.label = nn.Embedding(10, 4)
+        self.l1, self.l2 = nn.Linear(6, 12), nn.Linear(12, 64)
+
+    def forward(self, z, labels):
+        return torch.tanh(self.l2(torch.relu(self.l1(torch.cat([z, self.label(labels)], 1))))).view(-1, 1, 8, 8)
+"""
+
+
+def test_labels_are_drawn_from_the_data_s_where_quality_is_measured(shell):
+    shell.write("gan.py", CONDITIONAL)
+    shell.succeeds(
+        "convert", "gan.py", "--latent", "z:2", "--input", "labels=scalar:int", "--buckets", "l1 l2", "--blocks", "3", "-o",
+        "m.rpgan",
+    )  # fmt: skip
+    told = shell.succeeds("prune", "m.rpgan", "--low-quality", "--worst", "1", *QUALITY, "--json", "-o", "p.rpgan")
+    data = json.loads(told.stdout)
+    assert len(data["low_quality"]["drops"]) == 1 and data["low_quality"]["definition"].startswith(
+        "Ours. Images of random"
+    )
+    result = shell("prune", "m.rpgan", "--keep", "2", *QUALITY, "-o", "q.rpgan")
+    assert result.exit_code == 2 and "also needs labels" in result.stderr  # blocks are compared under one label
+    shell.succeeds("prune", "m.rpgan", "--keep", "2", "--condition", "labels=3", "-o", "q.rpgan")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

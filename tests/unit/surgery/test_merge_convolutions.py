@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import rpganify
 from rpganify.errors import ConversionError
 from rpganify.routing.generator import RandomPathGenerator
+from rpganify.surgery.gathered import gathered
 from rpganify.surgery.merge import original_paths
 from tests.unit.surgery.convolutional import Head, Kernels, Pointwise, Transposed, wrapped
 
@@ -64,7 +65,8 @@ def test_what_is_merged_survives_the_disk_grows_and_gives_its_paths_away(tmp_pat
         plain = rpganify.extract(again, paths[0])
         assert torch.equal(plain(again.Z), again(paths[:1]))
         assert torch.equal(rpganify.grow(again, (1,) * again.plan.num_buckets)(paths), again(paths))
-        # Every sample by its own block, and in another order.
+        # As one plain program, and every sample by itself.
+        torch.testing.assert_close(gathered(again)(paths), again(paths), rtol=0, atol=1e-12)
         torch.testing.assert_close(torch.cat([again(one[None]) for one in paths]), again(paths), rtol=0, atol=1e-12)
 
 
