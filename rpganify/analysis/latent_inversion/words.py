@@ -79,7 +79,7 @@ def _fared(one: Comparison) -> str:
     ratio = "" if paired.ratio is None else f" at {paired.ratio.value:.2f} times the distance"
     p = f"p = {one.corrected_p:.2g}, corrected"
     if one.corrected_p >= _LEVEL:
-        return f"ends{ratio} of {against}, which chance explains ({p})"
+        return f"ends{ratio} of {against}, which chance may explain ({p})"
     share = 100 * paired.num_nearer / paired.num_pairs
     return f"ends{ratio} of {against} and is nearer for {share:.0f} % of them ({p})"
 
