@@ -12,13 +12,13 @@ from rpganify.errors import closest
 from .commands import options_of
 from .errors import RecipeError
 from .fields import Fields
+from .panels import OF_A_MODEL, OF_ALL
 from .recipe import (
     Analysis,
     Classifier,
     Converted,
     Grown,
     Linearized,
-    Measure,
     Merged,
     Model,
     Origin,
@@ -39,9 +39,6 @@ _NOT_SHARED = (
 _OWN = ("only_new", "sampling", "discriminator_from")
 _NOT_EVALUATED = "model output seed data data_root twin classifier extractor analyzers json help".split()
 _ORIGINS = ("source", "twin_of", "grow", "linearize", "merge")
-_MEASURES = ("class-shares", "kept-images")
-PANELS = ("samples", "variations", "diversity", "responsibility", "noise-grid", "noise-frechet")
-SHARED_PANELS = ("blocks", "curves", "shares")
 
 
 def recipe_names(folder: Path = RECIPES) -> tuple[str, ...]:
@@ -123,7 +120,6 @@ def _recipe(fields: Fields, name: str, is_small: bool, folder: Path) -> Recipe:
         classifier=_classifier(fields.fields("classifier")) if fields.has("classifier") else None,
         evaluation=_options(fields, "evaluation", "analyze", _NOT_EVALUATED),
         analyses=tuple(_analysis(one, names) for one in fields.tables("analyses")),
-        measures=tuple(_measure(one, names) for one in fields.tables("measures")),
         statements=tuple(_statement(one, names) for one in fields.tables("statements")),
         picture=_picture(fields, names),
     )
@@ -243,17 +239,6 @@ def _analysis(fields: Fields, names: Sequence[str]) -> Analysis:
     return made
 
 
-def _measure(fields: Fields, names: Sequence[str]) -> Measure:
-    made = Measure(fields.text("kind"), fields.texts("models"), fields.text("before", ""), fields.wholes("group", ()))
-    if made.kind not in _MEASURES:
-        raise fields.refuse(f"there is no measure {made.kind!r}.{closest(made.kind, _MEASURES)}")
-    if bool(made.before) != (made.kind == "kept-images") or (made.group and made.kind != "class-shares"):
-        raise fields.refuse("`before` is for kept-images, which needs it, and `group` for class-shares.")
-    _check_models(fields, [*made.models, *([made.before] if made.before else [])], names)
-    fields.finish()
-    return made
-
-
 def _statement(fields: Fields, names: Sequence[str]) -> Statement:
     made = Statement(
         fields.text("claim"),
@@ -274,11 +259,11 @@ def _picture(fields: Fields, names: Sequence[str]) -> tuple[tuple[str, ...], ...
     rows = fields.rows("picture")
     for panel in (panel for row in rows for panel in row):
         kind, _, model = panel.partition(" ")
-        known = PANELS if model else SHARED_PANELS
+        known = OF_A_MODEL if model else OF_ALL
         if kind not in known:
             raise fields.refuse(
-                f"picture: there is no panel {panel!r}.{closest(kind, [*PANELS, *SHARED_PANELS])} There are "
-                f"{', '.join(f'{one} MODEL' for one in PANELS)}, {', '.join(SHARED_PANELS)}."
+                f"picture: there is no panel {panel!r}.{closest(kind, [*OF_A_MODEL, *OF_ALL])} There are "
+                f"{', '.join(f'{one} MODEL' for one in OF_A_MODEL)}, {', '.join(OF_ALL)}."
             )
         if model:
             _check_models(fields, [model], names)

@@ -128,23 +128,6 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A measurement that is made here, of some models.
-
-    Args:
-        kind: `class-shares` or `kept-images`.
-        models: to be measured.
-        before: of `kept-images`, the model whose images are to be kept.
-        group: of `class-shares`, numbers of classes whose share is also given together.
-    """
-
-    kind: str
-    models: tuple[str, ...]
-    before: str
-    group: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Statement:
     """Something that the paper says, and the number here that it is held against.
 
@@ -185,7 +168,7 @@ class Recipe:
         models: in an order in which they can be made.
         classifier: None to measure with pixels.
         evaluation: options of `rpganify analyze`.
-        analyses, measures: what is measured.
+        analyses: what is measured.
         statements: what is held against the paper.
         picture: rows of panels, `KIND` or `KIND MODEL`.
     """
@@ -207,7 +190,6 @@ class Recipe:
     classifier: Classifier | None
     evaluation: Mapping[str, Any]
     analyses: tuple[Analysis, ...]
-    measures: tuple[Measure, ...]
     statements: tuple[Statement, ...]
     picture: tuple[tuple[str, ...], ...]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from rpganify.analysis.noise.quality import NUM_PARTS
 from .recipe import Merged, Recipe
 from .running import read_done
 from .stages import Places, Stage, last_stage
-from .values import Value, mean_of_sets
+from .values import Value, exactly, mean_of_sets, share
 
 Row = Mapping[str, Any]
 
@@ -52,10 +53,12 @@ def numbers_of(recipe: Recipe, places: Places, stages: Mapping[str, Stage], seed
                 if report is not None and name in _READERS:
                     found |= {f"{model} {measure}": value for measure, value in _READERS[name](report)}
     for one in recipe.models:
-        if isinstance(one.origin, Merged):
-            done = read_done(stages[last_stage(recipe, seed, one)])
-            if done is not None:
-                found |= {f"{one.name} {measure}": value for measure, value in _merge(json.loads(done.stdout))}
+        done = read_done(stages[last_stage(recipe, seed, one)])
+        if done is not None and isinstance(one.origin, Merged):
+            found |= {f"{one.name} {measure}": value for measure, value in _merge(json.loads(done.stdout))}
+        if done is not None and one.training.get("only_new"):
+            # Where an old value has changed, the training ends with an error instead.
+            found[f"{one.name} old-values-kept"] = exactly(float("bit for bit as they were" in done.stdout))
     return found
 
 
@@ -113,10 +116,55 @@ def _noise(report: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
         yield f"{word}-frechet-worst", value
 
 
+def _classes(report: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    old = report["provenance"]["old classes"]
+    counts = [row for row in rows(report, "counts") if row["subject"] == "all"]
+    for row in counts:
+        yield f"share-{row['class']}", share(row["images"], row["of"], "images")
+    if old:
+        new = sum(row["images"] for row in counts if row["class"] not in old)
+        yield "share-new", share(new, counts[0]["of"], "images")
+
+
+def _retention(report: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    for row in rows(report, "numbers"):
+        if row["subject"] != "real" and row["frechet"] is not None:
+            yield f"{row['subject']}-paths-{row['classes']}", Value(row["frechet"], row["low"], row["high"], "images")
+
+
+def _geometry(report: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    """Of the model itself, which stands above its controls."""
+    anisotropy, homogeneity = (rows(report, table)[0] for table in ("anisotropy", "homogeneity"))
+    num_positions = anisotropy["positions"]
+    for name in ("dim(0.9)", "dim(0.99)", "participation ratio"):
+        if anisotropy.get(name) is not None:
+            value = mean_of_sets(anisotropy[name], anisotropy[f"± of {name}"], num_positions, "positions")
+            yield name.replace(" ", "-"), value
+    for name in ("linear", "log"):
+        if homogeneity[name] is not None:
+            ends = homogeneity[f"{name} from"], homogeneity[f"{name} to"]
+            yield f"homogeneity-{name}", Value(homogeneity[name], *ends, "pairs of positions")
+
+
+def _concepts(report: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    moved = sorted(row["probability moved"] for row in rows(report, "importance"))
+    yield "importance-largest", Value(moved[-1])
+    yield "importance-median", Value(statistics.median(moved))
+
+
 def _merge(told: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
     yield "largest-difference", Value(told["largest_difference"])
     for row in told["speed"]:
         yield f"times-as-fast-{row['batch']}", Value(row["ratio"])
 
 
-_READERS = {"quality": _quality, "diversity": _diversity, "responsibility": _responsibility, "noise": _noise}
+_READERS = {
+    "quality": _quality,
+    "diversity": _diversity,
+    "responsibility": _responsibility,
+    "noise": _noise,
+    "classes": _classes,
+    "retention": _retention,
+    "geometry": _geometry,
+    "concepts": _concepts,
+}

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .measures import NUM_IMAGES, measure_seed
 from .pictures import draw_picture
 from .recipe import Recipe
 from .reports import numbers_of
@@ -25,7 +24,7 @@ FILE, PICTURE = "results.json", "picture.png"
 
 
 def write_results(recipe: Recipe, places: Places, stages: Sequence[Stage], seeds: Sequence[int], folder: Path) -> Path:
-    """Measures what is left to be measured, sums up, and writes `results.json` and the picture.
+    """Sums up what was measured, and writes `results.json` and the picture.
 
     Args:
         recipe: the experiment.
@@ -39,15 +38,11 @@ def write_results(recipe: Recipe, places: Places, stages: Sequence[Stage], seeds
         RecipeError: a statement or a panel asks for what was not measured.
     """
     by_name = {stage.name: stage for stage in stages}
-    num_images = NUM_IMAGES if places.trial_steps is None else 100
-    numbers = {
-        seed: numbers_of(recipe, places, by_name, seed) | measure_seed(recipe, places, by_name, seed, num_images)
-        for seed in seeds
-    }
+    numbers = {seed: numbers_of(recipe, places, by_name, seed) for seed in seeds}
     found = findings(recipe.statements, numbers)
     summaries = summed(numbers)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PICTURE).write_bytes(draw_picture(recipe, places, seeds, summaries))
+    (folder / PICTURE).write_bytes(draw_picture(recipe, places, seeds))
     content = {
         "format": FORMAT,
         "experiment": recipe.name,
@@ -101,7 +96,6 @@ def _settings(recipe: Recipe, places: Places) -> dict[str, Any]:
         "extractor": places.extractor
         or (classifier and (classifier.file or f"trained on {classifier.data}"))
         or "pixels",
-        "class shares of images": NUM_IMAGES,
     }
 
 

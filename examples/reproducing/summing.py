@@ -65,8 +65,9 @@ def _finding(statement: Statement, numbers: Numbers) -> Finding:
 
 def _values(name: str, numbers: Numbers) -> dict[int, Value]:
     known = list(dict.fromkeys(one for found in numbers.values() for one in found))
-    # noise-frechet-2 is missing where noise cannot do what blocks do in bucket 2; that of other buckets is there.
-    if name not in known and _family(name) not in {_family(one) for one in known if _family(one) != one}:
+    # noise-frechet-2 is missing where noise cannot do what blocks do in bucket 2, and new digits where a model makes none;
+    # of another bucket, or of another model, the number is there.
+    if _family(name) not in {_family(one) for one in known}:
         raise RecipeError(
             f"A statement is about {name!r}, which was not measured.{closest(name, known)} Numbers are called MODEL MEASURE; "
             "results.json lists all."
@@ -75,8 +76,8 @@ def _values(name: str, numbers: Numbers) -> dict[int, Value]:
 
 
 def _family(name: str) -> str:
-    """A number's name without the bucket that it is of."""
-    return re.sub(r"-(\d+|worst|unchanged)$", "", name)
+    """What is measured, without the model and the bucket that it is measured of."""
+    return re.sub(r"-(\d+|worst|unchanged)$", "", name.partition(" ")[2])
 
 
 def _verdict(statement: Statement, found: Summary | None) -> Verdict:

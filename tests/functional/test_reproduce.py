@@ -50,14 +50,17 @@ def test_an_experiment_leaves_numbers_with_all_that_they_came_from_and_a_small_p
     execute = InProcess()
     *estimates, file = reproduce(Request(recipe, places, tmp_path / "results"), execute, silent)
     results = json.loads(Path(file).read_text())
-    assert "kept-images" in json.dumps(results["statements"]) and results["scale"] == "small"
+    assert len(results["statements"]) == len(recipe.statements) and results["scale"] == "small"
     numbers = results["numbers"]
-    assert numbers["grown kept-images"]["value"] == 1.0 and numbers["grown kept-images"]["spread"] == "exact"
-    assert sum(numbers[f"base share-{digit}"]["value"] for digit in range(10)) == pytest.approx(1.0)
+    assert numbers["grown old-values-kept"]["value"] == 1.0 and numbers["grown old-values-kept"]["spread"] == "exact"
+    assert sum(numbers[f"grown share-{digit}"]["value"] for digit in range(10)) == pytest.approx(1.0)
+    assert numbers["grown share-new"]["value"] == pytest.approx(
+        sum(numbers[f"grown share-{digit}"]["value"] for digit in (7, 8, 9))
+    )
     for model in ("grown", "anew"):
         assert numbers[f"{model} frechet"]["low"] < numbers[f"{model} frechet"]["value"]
     assert {"D-semantic-1", "D-semantic-4"} <= {name.partition(" ")[2] for name in numbers if name.startswith("base")}
-    kept = next(one for one in results["statements"] if one["number"] == "grown kept-images")
+    kept = next(one for one in results["statements"] if one["number"] == "grown old-values-kept")
     assert kept["verdict"] == "held"
     assert [one["steps"] for one in results["trainings"]] == [2, 2, 2, 2]
     grown = next(one for one in results["trainings"] if one["model"] == "grown")
@@ -125,7 +128,7 @@ def test_another_experiment_takes_the_models_that_are_trained(data_root: Path, t
 
 
 def test_seeds_that_were_done_before_are_summed_up_with_the_others(data_root: Path, tmp_path: Path) -> None:
-    recipe = replace(small("mnist-linear"), measures=(), picture=(("samples linear",),), statements=())
+    recipe = replace(small("mnist-linear"), picture=(("samples linear",),), statements=())
     linear = next(model for model in recipe.models if model.name == "linear")
     analyses = (replace(recipe.analyses[0], models=("linear",)),)
     recipe = replace(recipe, models=(linear,), analyses=analyses, evaluation={})

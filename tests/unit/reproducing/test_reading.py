@@ -168,18 +168,13 @@ def test_models_that_are_made_of_one_another_are_refused(tmp_path: Path) -> None
         read(tmp_path, RECIPE + circle.format("a", "b") + circle.format("b", "a"))
 
 
-def test_measures_and_classifiers_are_checked(tmp_path: Path) -> None:
-    def with_measure(text: str) -> str:
-        return f"{RECIPE}\n[[measures]]\n{text}\n"
-
-    recipe = read(tmp_path, with_measure('kind = "class-shares"\nmodels = ["rpgan"]\ngroup = [7, 8]'))
-    assert (recipe.measures[0].kind, recipe.measures[0].group) == ("class-shares", (7, 8))
-    with pytest.raises(RecipeError, match=r"no measure 'class-share'\. Did you mean 'class-shares'"):
-        read(tmp_path, with_measure('kind = "class-share"\nmodels = ["rpgan"]'))
-    with pytest.raises(RecipeError, match=r"`before` is for kept-images, which needs it"):
-        read(tmp_path, with_measure('kind = "kept-images"\nmodels = ["rpgan"]'))
+def test_a_classifier_is_read_or_trained_and_not_both(tmp_path: Path) -> None:
+    recipe = read(tmp_path, RECIPE + '\n[classifier]\ndata = "digits"\noptions = { size = 16 }\n')
+    assert recipe.classifier is not None and recipe.classifier.options == {"size": 16}
     with pytest.raises(RecipeError, match=r"takes `file`, below the data root, or `data`"):
         read(tmp_path, RECIPE + '\n[classifier]\nfile = "x"\ndata = "digits"\n')
+    with pytest.raises(RecipeError, match=r"`rpganify classifier` has no option 'sise'\. Did you mean 'size'"):
+        read(tmp_path, RECIPE + '\n[classifier]\ndata = "digits"\noptions = { sise = 16 }\n')
 
 
 def test_a_small_variant_has_no_models_of_its_own(tmp_path: Path) -> None:
