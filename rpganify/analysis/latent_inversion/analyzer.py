@@ -45,6 +45,7 @@ from rpganify.report.report import JsonValue, Report
 from rpganify.routing.generator import RandomPathGenerator
 
 NUM_POSITIONS = 10
+SPREAD_AROUND_Z = 0.5  # of the root mean square of its values
 _STEPS, _MIN_TARGETS, _MAX_TUNED_ON = (30, 300), 4, 16
 # Measured on a core of 2020: asking and telling CMA-ES, per image that it tries.
 _TRIED_S = 5e-5
@@ -178,12 +179,12 @@ class LatentInversion:
                     "one more at least to invert. Leave --data out, or name more."
                 )
             real = to_float(read_images(context.data, chosen)).to(space.device, space.dtype)
-        latents = space.draw(num_tuned - num_tuned_real + num_targets, chance)
+        latents, spread = _own_latents(space, num_tuned - num_tuned_real + num_targets, chance)
         own = _images_of(space, latents)
         split = len(own) - num_targets
         wanted = torch.cat([real[:num_tuned_real], own[:split], real[num_tuned_real:], own[split:]])
         num_real = len(real) - num_tuned_real
-        kinds = [Targets(OWN, slice(num_real, num_real + num_targets), latents[split:])]
+        kinds = [Targets(OWN, slice(num_real, num_real + num_targets), latents[split:], spread)]
         if num_real:
             kinds.insert(0, Targets(REAL, slice(0, num_real)))
         return wanted, tuple(kinds), slice(0, num_tuned)
@@ -256,6 +257,18 @@ def _space(model: nn.Module, context: AnalysisContext, chance: torch.Generator) 
         return latent_of(model, context)
     path: Sequence[int] = context.paths[0] if context.paths else model.paths.sample(1, generator=chance)[0].tolist()
     return latent_under_path(model, path, context)
+
+
+def _own_latents(space: LatentMap, count: int, chance: torch.Generator) -> tuple[Tensor, float]:
+    """Latents whose images are to be found again, `(count, D)`, and the standard deviation of their values.
+
+    Draws of z; around a position that belongs to the map, as under a path vectors far from Z make no image at all.
+    """
+    drawn = space.draw(count, chance)
+    if space.home is None:
+        return drawn, 1.0
+    spread = SPREAD_AROUND_Z * (float(space.home.square().mean().sqrt()) or 1.0)
+    return space.home + spread * drawn, spread
 
 
 def _start(space: LatentMap, count: int, chance: torch.Generator) -> Tensor:

@@ -26,11 +26,13 @@ class Targets:
         name: "real" or "own".
         rows: which of a search's targets they are.
         latents: that made them, `(n, D)`; None of real ones.
+        spread: standard deviation of the values of such latents.
     """
 
     name: str
     rows: slice
     latents: Tensor | None = None
+    spread: float = 1.0
 
     def of(self, values: Tensor) -> Tensor:
         """Their part of what a search found."""
@@ -136,17 +138,18 @@ def corrected(comparisons: list[tuple[Comparison, ...]]) -> list[tuple[Compariso
     ]
 
 
-def latent_error(found: Tensor, truth: Tensor, axes: Axes, num_axes: int) -> tuple[float, float]:
-    """How far found latents lie from those that made the images, as a share of two random latents' distance.
+def latent_error(found: Tensor, truth: Tensor, spread: float, axes: Axes, num_axes: int) -> tuple[float, float]:
+    """How far found latents lie from those that made the images, as a share of the distance of two such latents.
 
     Args:
         found, truth: `(n, D)`.
+        spread: standard deviation of the values of those that made images.
         axes: of the space.
         num_axes: the first ones, for the second number.
     Returns:
-        In the whole space, and along the first axes alone; root mean squares. 1 is what a normal draw of its own has.
+        In the whole space, and along the first axes alone; root mean squares. 1 is what another such latent has.
     """
-    off = (found - truth).double().cpu()
+    off = (found - truth).double().cpu() / spread
     along = off @ axes.directions[:num_axes].T
     return _share_of_random(off), _share_of_random(along)
 

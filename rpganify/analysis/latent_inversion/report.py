@@ -77,7 +77,7 @@ def _final_table(measured: Measured, inverted: Inverted, suffix: str) -> Table:
             length = float(latents.double().square().mean().sqrt())
             errors: tuple[float | None, float | None] = (None, None)
             if kind.latents is not None:
-                errors = latent_error(latents, kind.latents, measured.axes, measured.num_top)
+                errors = latent_error(latents, kind.latents, kind.spread, measured.axes, measured.num_top)
             rows.append(
                 (
                     *(kind.name, outcome.method.name, mean.value, mean.low, mean.high, float(final.median())),
@@ -203,7 +203,7 @@ def _ratios(measured: Measured, kind: Targets) -> list[tuple[Comparison, Tensor]
 
 def _picture_rows(measured: Measured, kind: Targets) -> list[PictureRow]:
     wanted, *made = (kind.of(pictures)[:NUM_SHOWN] for pictures in measured.pictures)
-    rows = [PictureRow("Wanted", "real" if kind.name == REAL else "made from a known z", wanted)]
+    rows = [PictureRow("Wanted", "real" if kind.name == REAL else "made of a known latent", wanted)]
     for outcome, images in zip(measured.outcomes, made, strict=True):
         numbers = tuple(_short(value) for value in kind.of(outcome.search.final)[:NUM_SHOWN].tolist())
         basis = outcome.method.basis.name

@@ -9,7 +9,7 @@ from rpganify.analysis.latent_inversion.methods import CMA, passes_of
 _LEVEL = 0.05
 
 _HOW = """
-Which latent makes a given image? Each wanted image is searched for by every method from the same random start, within the
+Which latent makes a given image? Each wanted image is searched for by every method from the same start, within the
 same number of generator passes ({passes} per image, where an image takes one and a gradient three: a backward pass costs
 about two), by the smallest image distance so far. Methods differ in the coordinates that they move. `plain`: the latent's
 own. `eigenbasis`: along the eigenvectors of the metric, the mean of those at {num_positions}; Adam scales each
@@ -22,9 +22,9 @@ Step sizes (Adam's learning rate, the first standard deviation of CMA-ES) were c
 final distance on {num_tuned} other images with other starts and the same budget: 0.02 to 0.5 in steps of 1, 2, 5, and up
 to four more beyond the end that is best. The columns of each basis have a mean square of 1, so that sizes compare.
 
-`length of z` is the root mean square of the found latents' values; draws have 1. `distance in z` compares with the latent
-that made the image, as a share of the distance between two random ones, in the whole space and along the first {num_top}
-axes, which hold 99 % of the metric's trace.
+`length of z` is the root mean square of the found latents' values. `distance in z` compares with the latent that made the
+image, as a share of the distance between two such latents, in the whole space and along the first {num_top} axes, which
+hold 99 % of the metric's trace.{around}
 
 `ratio` is that of the mean final distances, below 1 where the method comes nearer than the other; `effect` is the
 matched-pairs rank-biserial correlation, 1 where it comes nearer to every image. p is from Wilcoxon's two-sided signed-rank
@@ -32,6 +32,10 @@ test; `p, corrected` is Holm's over all such tests of this report. Intervals are
 The comparison of Adam in the two bases is that of Wang and Ponce 2021; budget, choice of step sizes, preconditioning by a
 root, held lengths and the tests are ours.
 """
+_AROUND = (
+    " Own images are made of vectors around Z, with noise of half the size of its values: the generator knows no others under "
+    "this path. All searches start at Z."
+)
 _CMA = (
     " `CMA-ES` (the package cma) takes no gradients; it searches in the plain basis, and along the first axes alone, the "
     "fewest that hold 99 % of the metric's trace."
@@ -48,6 +52,7 @@ def definition(inverted: Inverted) -> str:
         num_positions="one position" if num_positions == 1 else f"{num_positions} positions",
         epsilon=inverted.relative_epsilon,
         cma=_CMA if has_cma else "",
+        around="" if inverted.space.home is None else _AROUND,
         num_tuned=inverted.num_tuned_on,
         num_top=" or ".join(dict.fromkeys(str(one.num_top) for one in inverted.measured)),
     )

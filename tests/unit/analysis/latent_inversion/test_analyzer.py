@@ -170,6 +170,7 @@ def test_of_a_converted_generator_the_vector_in_the_place_of_Z_is_searched_under
     assert report.provenance["latent"] == "Z under the path 2"
     assert report.provenance["positions of the metric"] == 1
     assert all(row["final"] < row["start"] for row in rows_of(report, "final"))
+    assert "All searches start at Z." in report.definition
     assert "the mean of those at one position" in report.definition
 
 
@@ -239,3 +240,12 @@ def test_from_the_latent_0_no_length_is_held():
     config = LatentInversionConfig(num_targets=2, num_steps=2, with_evolution=False)
     report = LatentInversion(config).analyze(rp, AnalysisContext(paths=((0,),)))
     assert not any("length held" in row["method"] for row in rows_of(report, "final"))
+
+
+def test_own_images_of_a_converted_generator_are_made_around_its_Z():
+    rp = rpganify.wrap(generator(), buckets=["0"], blocks=2)
+    config = LatentInversionConfig(num_targets=300, num_steps=1, with_evolution=False)
+    report = LatentInversion(config).analyze(rp, AnalysisContext(paths=((0,),)))
+    # From Z itself to vectors around it: 1/√2 of the distance between two of those; one step of Adam changes little.
+    distances = [row["distance in z"] for row in rows_of(report, "final") if row["method"] == "Adam, plain"]
+    assert distances == pytest.approx([0.5**0.5], abs=0.1)
