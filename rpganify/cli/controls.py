@@ -140,7 +140,7 @@ def under_controls(
                 say(f"note: {before} and {one.text} both set {what}, and {one.text}, named last, has it")
             touched[choice.coordinate] = one.text
     texts = [one.text for one in wanted]
-    title = ", ".join([*([chosen.title] if chosen.title else []), *texts])
+    title = ", ".join([*([chosen.title] if chosen.title else []), f"control {', '.join(texts)}"])
     return replace(
         chosen, paths=flat.reshape(chosen.paths.shape), title=title, details={**chosen.details, "controls": texts}
     )

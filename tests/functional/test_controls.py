@@ -134,7 +134,7 @@ def test_of_a_converted_model_as_many_blocks_are_put_in_as_the_strength_says(she
     assert int((one == 2).sum()) < int((two == 2).sum()) == 40
     result = shell.succeeds("sample", "routed.rpgan", "--control", "2=+2", "-n", "4")
     assert "controls of routed.rpgan/controls.safetensors" in result.stderr
-    assert "wrote grid.png: 4 images, 2=+2" in result.stderr
+    assert "wrote grid.png: 4 images, control 2=+2" in result.stderr
     path = json.loads(
         shell.succeeds("sample", "routed.rpgan", "--path", "0-0-0-5", "--control", "1=+1", "--json").stdout
     )

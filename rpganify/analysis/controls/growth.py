@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rpganify.analysis.bootstrap import Estimate, mean_interval
-from rpganify.analysis.controls.measure import Controls, FoundSet
+from rpganify.analysis.bootstrap import Estimate
+from rpganify.analysis.controls.measure import Controls, FoundSet, Point
 from rpganify.analysis.controls.scoring import mean_over_concepts
 
 # Equal success: as much, but for this, 0 to 1.
@@ -58,16 +58,11 @@ def image_growth(measured: Controls, chance: torch.Generator) -> Growth:
     return Growth(tuple(sizes), tuple(mean_over_concepts(fewest.within(size), chance) for size in sizes))
 
 
-def success_at(one: FoundSet, size: int, measured: Controls, chance: torch.Generator) -> Estimate | None:
-    """Success of the concept's set of that size, or of its last smaller one."""
-    return mean_interval(_at(one, size, measured), chance)
-
-
-def size_for(one: FoundSet, success: float) -> int | None:
-    """The fewest coordinates with which the set's success is that high; None where it never is."""
+def point_for(one: FoundSet, success: float) -> Point | None:
+    """The fewest coordinates with which the set's success, 0 to 1, is that high; None where it never is."""
     for point in one.curve:
         if float(point.reached.nanmean()) >= success - TOLERANCE:
-            return point.size
+            return point
     return None
 
 

@@ -60,6 +60,22 @@ class Judge:
             slopes.append(slope.cpu())
         return total / len(codes), torch.cat(slopes)
 
+    def variance(self, codes: Tensor) -> float:
+        """The variance of the images of codes, summed over pixels; unbiased.
+
+        Args:
+            codes: `(N, num_coordinates)`, N >= 2.
+        """
+        total: Tensor | float = 0.0
+        squares: Tensor | float = 0.0
+        with torch.no_grad():
+            for part in self._batches(codes):
+                images = self.images(part).double().cpu()
+                total, squares = total + images.sum(dim=0), squares + images.square().sum(dim=0)
+        num = len(codes)
+        spread = (torch.as_tensor(squares) - torch.as_tensor(total).square() / num).clamp(min=0) / (num - 1)
+        return float(spread.sum())
+
     def _batches(self, codes: Tensor) -> tuple[Tensor, ...]:
         self.num_images += len(codes)
         return torch.split(codes, self.batch_size)

@@ -28,6 +28,8 @@ from rpganify.analysis.controls.subject import Subject
 from rpganify.analysis.controls.translation import Translation, measure_translation
 
 SEQUENTIAL, OPTIMISED = "sequential", "optimised"
+# Fewer images of a class say little of how varied it is.
+MIN_OF_CLASS = 10
 Apply = Callable[[Tensor], Tensor]
 Done = Callable[[str, int, int], None]
 
@@ -60,10 +62,12 @@ class Point:
         size: coordinates that it sets or moves.
         reached: of the first held-out codes, 1 for those that it brings to the class, 0 for others, NaN for those that
             are of it by themselves.
+        variety: of the images under it, as of `FoundSet`.
     """
 
     size: int
     reached: Tensor
+    variety: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class FoundSet:
         random: success of random sets of the same size; None for an empty set.
         everything: success with all dimensions set or moved; None for paths, where that is one image for all.
         curve: success on held-out codes by size, rising.
+        variety: variance of the held-out images under the set, against that of images that are of the class by themselves;
+            None for an empty set, and where there are too few of those.
     """
 
     concept: int
@@ -91,6 +97,7 @@ class FoundSet:
     random: Estimate | None
     everything: Estimate | None
     curve: tuple[Point, ...]
+    variety: float | None
 
     @property
     def size(self) -> int:
@@ -320,7 +327,16 @@ def _measured(
     num_draws = sizes.num_draws if control.choices else 0
     random = score_random(subject.judge, few, few_before, concept, draw, num_draws) if num_draws else None
     some, some_before = codes.held[: sizes.num_search], codes.held_before[: sizes.num_search]
-    points = tuple(Point(size, reached(some_before, judged(apply(some)), concept)) for size, apply in curve)
+    of_class = codes.held[codes.held_before.argmax(dim=1) == concept]
+    own = subject.judge.variance(of_class) if len(of_class) >= MIN_OF_CLASS else 0.0
+
+    def variety(made: Tensor) -> float | None:
+        return subject.judge.variance(made) / own if own > 0 and len(made) > 1 else None
+
+    points = []
+    for size, apply in curve:
+        made = apply(some)
+        points.append(Point(size, reached(some_before, judged(made), concept), variety(made)))
     return FoundSet(
         concept,
         method,
@@ -330,7 +346,8 @@ def _measured(
         outcome,
         random,
         everything and mean_interval(reached(some_before, judged(everything(some)), concept), chance),
-        points,
+        tuple(points),
+        variety(control.apply(codes.held)) if control.choices else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -9,12 +11,13 @@ from rpganify.analysis.analyzer import AnalysisContext
 from rpganify.analysis.bootstrap import NUM_RESAMPLES
 from rpganify.analysis.controls import tables
 from rpganify.analysis.controls.drawings import Measured, draw_all
+from rpganify.analysis.controls.fewest import MAX_PAIRS
 from rpganify.analysis.controls.measure import Controls
 from rpganify.analysis.controls.optimised import BOUND
 from rpganify.analysis.controls.subject import require_classifier
 from rpganify.analysis.controls.words import bucket_sentences, summary
 from rpganify.analysis.provenance import extractor_provenance, provenance
-from rpganify.report.report import JsonValue, Report, Table
+from rpganify.report.report import JsonValue, Report
 
 DEFINITION = """
 A controlling set of a class is a few {coordinates} that bring images of other classes to it when they are changed, the
@@ -23,10 +26,12 @@ same way for all images. {ways}
 Everything reported is measured on {num_held} held-out {codes} that had no part in finding a set. Success is the share of
 images of other classes that the classifier takes for the wanted class afterwards. Random sets have the same size{random}; of
 each class, {num_draws} are tried, and the range of the middle 95 % of them is shown. Side effects are changes of the other
-classes' probabilities. Intervals are 95 %, from {num_resamples} bootstrap resamples of the {codes}.
+classes' probabilities. Variety is the variance of the images under a set, summed over pixels, as a share of that of images
+which are of the class by themselves: a set that leaves little of it makes nearly the same image of all. Intervals are 95 %,
+from {num_resamples} bootstrap resamples of the {codes}.
 
 Fewest changes: for single images and every class, how few {coordinates}, chosen for that image, are enough. Single changes
-are all tried; of several, those that promise most if their effects on the class's log-odds add up, so larger numbers are
+are all tried{pairs}; of more, those that promise most if their effects on the class's log-odds add up, so larger numbers are
 the smallest found.
 
 Source: interventions, the two ways to a controlling set and class-to-class translation are those of "Interpreting the Latent
@@ -63,18 +68,19 @@ def controls_report(
     chance = torch.Generator().manual_seed(context.seed)
     listed = [
         tables.sets_table(found),
-        tables.fewest_table(found, chance),
+        tables.fewest_table(found),
         tables.equal_table(found, twin.controls) if twin is not None else None,
-        tables.sets_table(twin.controls) if twin is not None else None,
+        replace(tables.sets_table(twin.controls), name="twin-sets", title="The standard twin's controlling sets")
+        if twin is not None
+        else None,
+        tables.outcomes_table(found),
+        tables.fewest_intervals_table(found, chance),
         tables.effects_table(found),
         tables.translations_table(found),
         tables.growth_table(found, chance),
         tables.choices_table(found),
     ]
     kept = [table for table in listed if table is not None]
-    if twin is not None:
-        of_twin = kept.index(tables.sets_table(twin.controls), 1)
-        kept[of_twin] = _renamed(kept[of_twin], "twin-sets", "The standard twin's controlling sets")
     plan = getattr(model, "plan", None)
     names = tuple(bucket.name for bucket in plan.buckets) if plan is not None else ()
     return Report(
@@ -98,6 +104,7 @@ def _definition(found: Controls) -> str:
         codes="latents" if found.is_latent else "paths",
         ways=ways.strip(),
         random=", and each of their dimensions goes where it alone raises the class more" if found.is_latent else "",
+        pairs="" if found.is_latent else f", and pairs where there are no more than {MAX_PAIRS}",
         num_held=found.sizes.num_held,
         num_draws=found.sizes.num_draws,
         num_resamples=NUM_RESAMPLES,
@@ -137,7 +144,3 @@ def _notes(found: Controls, twin: Measured | None) -> list[str]:
             "each of them moved as far as three standard deviations."
         )
     return notes
-
-
-def _renamed(table: Table, name: str, title: str) -> Table:
-    return Table(name, title, table.columns, table.rows, table.is_raw)

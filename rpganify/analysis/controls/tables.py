@@ -7,46 +7,67 @@ from collections.abc import Sequence
 import torch
 
 from rpganify.analysis.bootstrap import Estimate, mean_interval
-from rpganify.analysis.controls.growth import size_for, success_at
+from rpganify.analysis.controls.growth import point_for
 from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Controls, FoundSet
+from rpganify.analysis.controls.scoring import share
 from rpganify.report.report import Cell, Column, Table
 
 WAYS = {SEQUENTIAL: "one after another", OPTIMISED: "optimised shift"}
 
 
 def sets_table(measured: Controls) -> Table:
-    """A row per concept and way: success, what random sets and all dimensions reach, and what it does besides."""
+    """A row per concept and way: success, what random sets and all dimensions reach, and what is left of the images."""
     columns = [Column("class"), Column("found"), Column("dimensions" if measured.is_latent else "blocks")]
-    columns += _interval_columns("become the class") + _interval_columns("random sets")
+    columns += [Column("become the class", "%"), Column("±", "%", is_error=True)]
+    columns += [Column("random sets", "%"), Column("95 % of them up to", "%")]
     if measured.is_latent:
         columns.append(Column("all dimensions", "%"))
-    columns += [
-        Column("mean probability before", "%"),
-        *_interval_columns("mean probability"),
-        Column("of the class, stay", "%"),
-        Column("end in a third class", "%"),
-        Column("taken"),
-    ]
+    columns += [Column("end in a third class", "%"), Column("variety", "%"), Column("taken")]
     rows: list[tuple[Cell, ...]] = []
     for one in measured.sets:
-        out = one.outcome
+        success, random = one.outcome.success, one.random
         everything = _cells(one.everything)[:1] if measured.is_latent else ()
         rows.append(
             (
                 measured.concepts[one.concept],
-                WAYS[one.method] if measured.is_latent else "best set",
+                _way(measured, one),
+                one.size,
+                *((None, None) if success is None else (100 * success.value, 50 * (success.high - success.low))),
+                *((None, None) if random is None else (100 * random.value, 100 * random.high)),
+                *everything,
+                _percent(one.outcome.elsewhere),
+                _percent(one.variety),
+                "yes" if measured.better(one.concept) is one else "no",
+            )
+        )
+    title = "Controlling sets, on held-out codes (± half of the 95 % interval)"
+    return Table("sets", title, tuple(columns), tuple(rows))
+
+
+def outcomes_table(measured: Controls) -> Table:
+    """All that is known of each set, with the ends of the intervals."""
+    columns = [Column("class"), Column("found"), Column("size")]
+    columns += _interval_columns("become the class") + _interval_columns("random sets")
+    columns += [Column("mean probability before", "%"), *_interval_columns("mean probability")]
+    columns += [Column("of the class, stay", "%"), Column("end in a third class", "%"), Column("variety", "%")]
+    rows: list[tuple[Cell, ...]] = []
+    for one in measured.sets:
+        out = one.outcome
+        rows.append(
+            (
+                measured.concepts[one.concept],
+                _way(measured, one),
                 one.size,
                 *_cells(out.success),
                 *_cells(one.random),
-                *everything,
                 100 * out.before,
                 *_cells(out.probability),
                 _percent(out.stays),
                 _percent(out.elsewhere),
-                "yes" if measured.better(one.concept) is one else "no",
+                _percent(one.variety),
             )
         )
-    return Table("sets", "Controlling sets, on held-out codes", tuple(columns), tuple(rows))
+    return Table("outcomes", "Controlling sets, with all intervals", tuple(columns), tuple(rows), is_raw=True)
 
 
 def effects_table(measured: Controls) -> Table:
@@ -73,39 +94,53 @@ def translations_table(measured: Controls) -> Table:
 
 def growth_table(measured: Controls, chance: torch.Generator) -> Table:
     """Success of the sets of every size."""
-    columns = (Column("class"), Column("found"), Column("size"), *_interval_columns("become the class"))
+    columns = (
+        Column("class"), Column("found"), Column("size"), *_interval_columns("become the class"), Column("variety", "%"),
+    )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for one in measured.sets:
-        way = WAYS[one.method] if measured.is_latent else "best set"
+        way = _way(measured, one)
         for point in one.curve:
             rows.append(
                 (
                     measured.concepts[one.concept],
                     way,
                     point.size,
-                    *_cells(success_at(one, point.size, measured, chance)),
+                    *_cells(mean_interval(point.reached, chance)),
+                    _percent(point.variety),
                 )
             )
     return Table("sizes", "Success by size of the set", columns, tuple(rows), is_raw=True)
 
 
-def fewest_table(measured: Controls, chance: torch.Generator) -> Table | None:
+def fewest_table(measured: Controls) -> Table | None:
     """Of single images, the share that few changes bring to each class; None where that was left out."""
     fewest = measured.fewest
     if fewest is None:
         return None
     unit = "dimension" if measured.is_latent else "block"
-    columns = [Column("class")]
-    for size in range(1, fewest.max_changes + 1):
-        columns += _interval_columns(f"{size} {unit}{'s' * (size > 1)} or fewer" if size > 1 else f"1 {unit}")
-    rows: list[tuple[Cell, ...]] = []
-    for concept, name in enumerate(measured.concepts):
-        cells: list[Cell] = []
-        for size in range(1, fewest.max_changes + 1):
-            cells += _cells(mean_interval(fewest.within(size)[:, concept], chance))
-        rows.append((name, *cells))
-    title = f"Images that so many changed {unit}s bring to the class, each image on its own"
-    return Table("fewest", title, tuple(columns), tuple(rows))
+    sizes = range(1, fewest.max_changes + 1)
+    columns = (Column("class"), *(Column(f"{size} {unit}{'s' * (size > 1)}", "%") for size in sizes))
+    rows = tuple(
+        (name, *(_percent(share(fewest.within(size)[:, concept])) for size in sizes))
+        for concept, name in enumerate(measured.concepts)
+    )
+    title = f"Images that so many changed {unit}s, or fewer, bring to the class, each image on its own"
+    return Table("fewest", title, columns, rows)
+
+
+def fewest_intervals_table(measured: Controls, chance: torch.Generator) -> Table | None:
+    """The same with intervals."""
+    fewest = measured.fewest
+    if fewest is None:
+        return None
+    columns = (Column("class"), Column("changes"), *_interval_columns("become the class"))
+    rows = tuple(
+        (name, size, *_cells(mean_interval(fewest.within(size)[:, concept], chance)))
+        for concept, name in enumerate(measured.concepts)
+        for size in range(1, fewest.max_changes + 1)
+    )
+    return Table("fewest-intervals", "Fewest changes, with intervals", columns, rows, is_raw=True)
 
 
 def equal_table(measured: Controls, twin: Controls) -> Table:
@@ -115,24 +150,29 @@ def equal_table(measured: Controls, twin: Controls) -> Table:
         measured: of the converted model.
         twin: of the standard one.
     """
-    chance = torch.Generator().manual_seed(0)
     sizes = sorted({point.size for one in measured.sets for point in one.curve})
     columns = [Column("class")]
     for size in sizes:
         blocks = f"{size} block{'s' * (size > 1)}"
-        columns += [Column(blocks, "%"), Column(f"dimensions for as much as {blocks}")]
-    columns += [Column("twin's set, dimensions"), Column("twin's set", "%")]
+        columns += [Column(blocks, "%"), Column(f"variety of {blocks}", "%")]
+        columns += [Column(f"dimensions for as much as {blocks}"), Column(f"variety of as many as {blocks}", "%")]
+    columns += [Column("twin's set, dimensions"), Column("twin's set", "%"), Column("variety of the twin's set", "%")]
     of_twin = {one.concept: one for one in twin.of_method(SEQUENTIAL)}
     rows: list[tuple[Cell, ...]] = []
     for one in measured.of_method(SEQUENTIAL):
         other = of_twin[one.concept]
+        points = {point.size: point for point in one.curve}
         cells: list[Cell] = [measured.concepts[one.concept]]
         for size in sizes:
-            success = success_at(one, size, measured, chance) if size <= one.size else None
-            value = None if success is None else success.value
-            cells += [_percent(value), _dimensions(other, value)]
-        reached = other.outcome.success
-        rows.append((*cells, other.size, *_cells(reached)[:1]))
+            if size not in points:
+                cells += [None] * 4
+                continue
+            success = share(points[size].reached)
+            as_much = None if success is None else point_for(other, success)
+            cells += [_percent(success), _percent(points[size].variety)]
+            cells += [f"more than {other.size}" if as_much is None else as_much.size]
+            cells += [None if as_much is None else _percent(as_much.variety)]
+        rows.append((*cells, other.size, *_cells(other.outcome.success)[:1], _percent(other.variety)))
     return Table("equal-success", "Blocks, and the twin's dimensions at equal success", tuple(columns), tuple(rows))
 
 
@@ -159,11 +199,8 @@ def choices_table(measured: Controls) -> Table:
     return Table("choices", "What each control does", columns, tuple(rows), is_raw=True)
 
 
-def _dimensions(other: FoundSet, success: float | None) -> Cell:
-    if success is None:
-        return None
-    size = size_for(other, success)
-    return f"more than {other.size}" if size is None else size
+def _way(measured: Controls, one: FoundSet) -> str:
+    return WAYS[one.method] if measured.is_latent else "best set"
 
 
 def _interval_columns(what: str) -> list[Column]:

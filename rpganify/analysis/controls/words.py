@@ -40,7 +40,9 @@ def bucket_sentences(measured: Controls, names: Sequence[str]) -> tuple[str, ...
         most = (
             f"holds the block that alone raises {_listed(raised)} most" if raised else "raises no class most by itself"
         )
-        said.append(f"It {most}, and is part of {parts[bucket]} of {num_sets} controlling sets.")
+        said.append(
+            f"Bucket {bucket + 1} ({names[bucket]}) {most}, and is part of {parts[bucket]} of {num_sets} controlling sets."
+        )
     return tuple(said)
 
 
@@ -57,9 +59,15 @@ def _of_way(measured: Controls, way: str) -> str:
     ]
     span = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
     beside = f", where random sets of that size do so for {100 * sum(random) / len(random):.0f} %" if random else ""
+    varied = [one.variety for one in sets if one.variety is not None]
+    left = (
+        f" Images under them are {100 * sum(varied) / len(varied):.0f} % as varied as those of the class by themselves."
+        if varied
+        else ""
+    )
     return (
         f"{span} {unit} {does} bring {100 * sum(reached) / len(reached):.0f} % of the images of other classes to the wanted "
-        f"one (mean of {len(sets)} classes; the worst {100 * min(reached):.0f} %){beside}."
+        f"one (mean of {len(sets)} classes; the worst {100 * min(reached):.0f} %){beside}.{left}"
     )
 
 

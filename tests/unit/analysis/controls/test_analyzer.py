@@ -72,7 +72,10 @@ def test_the_planted_blocks_of_a_converted_generator_are_found(converted):
     assert saved.find("A").lowering[0][0].coordinate == 0
     assert all(value > 90 for value in column(converted, "sets", "become the class")[1:])  # some A were B, and stay it
     assert "is part of 1 of 3 controlling sets" in converted.per_bucket[1]
-    assert converted.per_bucket[3] == "It raises no class most by itself, and is part of 0 of 3 controlling sets."
+    assert (
+        converted.per_bucket[3]
+        == "Bucket 4 (idle) raises no class most by itself, and is part of 0 of 3 controlling sets."
+    )
 
 
 def test_beside_the_twin_stands_how_many_dimensions_do_as_much(converted):

@@ -29,7 +29,7 @@ def fewest_of_all(judge, code, concept, num_blocks=4):
 def test_with_all_tried_the_fewest_changes_are_those_of_a_look_at_every_path(seed):
     judge = random_judge(seed=seed)
     codes = torch.randint(4, (6, 3), generator=torch.Generator().manual_seed(seed))
-    found = find_fewest(judge, codes, path_choices((4, 4, 4)), 3, num_tried=1000, beam=1000)
+    found = find_fewest(judge, codes, path_choices((4, 4, 4)), 3, num_tried=1000, beam=1000, max_pairs=0)
     for row, code in enumerate(codes):
         assert found.num_changes[row].tolist() == [fewest_of_all(judge, code, concept) for concept in range(3)]
 
@@ -37,7 +37,7 @@ def test_with_all_tried_the_fewest_changes_are_those_of_a_look_at_every_path(see
 def test_a_short_list_never_finds_less_than_there_is_and_all_single_changes():
     judge = random_judge(seed=7)
     codes = torch.randint(4, (8, 3), generator=torch.Generator().manual_seed(0))
-    found = find_fewest(judge, codes, path_choices((4, 4, 4)), 3, num_tried=2, beam=1)
+    found = find_fewest(judge, codes, path_choices((4, 4, 4)), 3, num_tried=2, beam=1, max_pairs=0)
     for row, code in enumerate(codes):
         for concept in range(3):
             truth, number = fewest_of_all(judge, code, concept), int(found.num_changes[row, concept])
@@ -60,10 +60,21 @@ def test_the_changed_codes_are_of_the_class_and_differ_in_as_many_coordinates():
 def test_the_planted_path_needs_one_block_for_one_class_and_two_for_the_other():
     subject = path_subject()
     neither = torch.tensor([[0, 0, 0, 0]])
-    found = find_fewest(subject.judge, neither, subject.choices, 4, num_tried=2000, beam=1000)
+    found = find_fewest(subject.judge, neither, subject.choices, 4, num_tried=2000, beam=1000, max_pairs=0)
     assert found.num_changes.tolist() == [[0, 1, 2]]
     half = torch.tensor([[0, 1, 0, 0]])
     assert find_fewest(subject.judge, half, subject.choices, 4).num_changes.tolist() == [[0, 1, 1]]
+
+
+def test_pairs_of_which_neither_does_anything_alone_are_found_where_all_pairs_are_tried():
+    subject, neither = path_subject(), torch.tensor([[0, 0, 0, 0]])
+    all_pairs = find_fewest(subject.judge, neither, subject.choices, 4, num_tried=1, beam=1)
+    assert all_pairs.num_changes.tolist() == [[0, 1, 2]]
+    few = find_fewest(subject.judge, neither, subject.choices, 2, num_tried=1, beam=1, max_pairs=6 * 49 - 1)
+    assert few.num_changes.tolist() == [[0, 1, -1]]
+    assert find_fewest(
+        subject.judge, neither, subject.choices, 2, num_tried=1, beam=1, max_pairs=6 * 49
+    ).num_changes.tolist() == [[0, 1, 2]]
 
 
 def test_slopes_show_what_does_nothing_alone_and_much_beside_another_change():
@@ -73,8 +84,8 @@ def test_slopes_show_what_does_nothing_alone_and_much_beside_another_change():
         return torch.stack([torch.full_like(raised, 3.0), raised], dim=1)
 
     judge, codes = Judge(lambda z: z, logits), torch.zeros(1, 30)
-    blind = find_fewest(judge, codes, latent_choices(30), 2, num_tried=8)
-    seeing = find_fewest(judge, codes, latent_choices(30), 2, num_tried=8, is_differentiable=True)
+    blind = find_fewest(judge, codes, latent_choices(30), 2, num_tried=8, max_pairs=0)
+    seeing = find_fewest(judge, codes, latent_choices(30), 2, num_tried=8, max_pairs=0, is_differentiable=True)
     assert blind.num_changes.tolist() == [[0, -1]]
     assert seeing.num_changes.tolist() == [[0, 2]]
     assert seeing.codes[0, 1].nonzero()[:, 0].tolist() == [1, 2]

@@ -27,3 +27,11 @@ def test_slopes_are_those_of_finite_differences_even_where_gradients_are_off():
         lower = judge.probabilities(latents)[:, 1].log()
         torch.testing.assert_close(slopes[:, dimension], (higher - lower) / step, rtol=1e-4, atol=1e-6)
     assert value == pytest.approx(float(lower.mean()))
+
+
+def test_variance_is_the_sum_over_pixels_of_the_unbiased_one():
+    judge = Judge(latent_images, planted_logits, batch_size=4)
+    latents = torch.randn(11, DIM)
+    expected = latent_images(latents).flatten(1).var(dim=0).sum()
+    assert judge.variance(latents) == pytest.approx(float(expected), rel=1e-5)
+    assert judge.variance(latents[:1].expand(3, -1)) == pytest.approx(0, abs=1e-12)

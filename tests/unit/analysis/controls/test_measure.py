@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rpganify.analysis.controls.growth import MAX_POINTS, image_growth, set_growth, size_for, success_at
+from rpganify.analysis.controls.choices import Choice
+from rpganify.analysis.controls.growth import MAX_POINTS, image_growth, point_for, set_growth
+from rpganify.analysis.controls.judging import Judge
 from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Sizes, measure_controls
 from rpganify.analysis.controls.scoring import reached
 from tests.unit.analysis.controls.planted import A, B, latent_subject, path_subject
@@ -84,7 +86,6 @@ def test_growth_goes_on_with_the_last_set_of_a_concept_that_has_no_larger_one(pa
     (of_a,) = [one for one in found.sets if one.concept == A]
     (of_b,) = [one for one in found.sets if one.concept == B]
     assert of_a.size == 1 and of_b.size == 2
-    assert success_at(of_a, 2, found, chance()) == success_at(of_a, 1, found, chance())
     by_hand = []
     for one in found.sets:
         last = [point for point in one.curve if point.size <= 2][-1]
@@ -96,18 +97,38 @@ def test_growth_goes_on_with_the_last_set_of_a_concept_that_has_no_larger_one(pa
 
 def test_before_its_smallest_set_a_concept_counts_as_unmoved(latent):
     _, found = latent
-    (of_b,) = [one for one in found.of_method(SEQUENTIAL) if one.concept == B]
-    none = success_at(of_b, 0, found, chance())
-    assert none is not None and none.value == 0
+    without_a_first = replace(
+        found, sets=tuple(replace(one, curve=one.curve[1:]) if one.concept == B else one for one in found.sets)
+    )
+    one, other = (set_growth(measured, SEQUENTIAL, chance()).success[0] for measured in (found, without_a_first))
+    (of_b,) = [each for each in found.of_method(SEQUENTIAL) if each.concept == B]
+    assert one is not None and other is not None
+    assert one.value - other.value == pytest.approx(float(of_b.curve[0].reached.nanmean()) / 3)
 
 
 def test_the_size_for_a_success_is_the_first_that_has_it(paths):
     _, found = paths
     (of_b,) = [one for one in found.sets if one.concept == B]
+    one, two = of_b.curve
     rates = [float(point.reached.nanmean()) for point in of_b.curve]
-    assert size_for(of_b, rates[0]) == 1 and size_for(of_b, rates[1]) == 2
-    assert size_for(of_b, rates[0] + 0.01) == 2
-    assert size_for(of_b, 1.01) is None
+    assert point_for(of_b, rates[0]) is one and point_for(of_b, rates[1]) is two
+    assert point_for(of_b, rates[0] + 0.01) is two
+    assert point_for(of_b, 1.01) is None
+
+
+def test_variety_is_what_is_left_of_the_class_s_own_variance():
+    # The first coordinate says the class; the second is what images of a class differ in.
+    def images(paths):
+        return torch.stack([paths[:, 0].float(), paths[:, 1].float()], dim=1)[:, None, None]
+
+    def logits(images):
+        is_one = (images[:, 0, 0, 0] == 1).float()
+        return 9 * torch.stack([1 - is_one, is_one], dim=1)
+
+    subject = replace(path_subject(), judge=Judge(images, logits), concepts=("other", "one"))
+    (found,) = [one for one in measure_controls(subject, 0, PATH_SIZES).sets if one.concept == 1]
+    assert found.control.choices == (Choice(0, 1.0),)
+    assert found.variety == pytest.approx(1, abs=0.25)
 
 
 def test_image_growth_rises_to_all_that_was_brought_over(paths):
