@@ -91,7 +91,7 @@ def feature_map_of(source: Any, name: str) -> FeatureMap:
     """
     if isinstance(source, FeatureDistance):
         source = source.extractor
-    if isinstance(source, PixelFeatures):
+    if type(source) is PixelFeatures:
         return pixel_features()
     if isinstance(source, LpipsDistance):
         definition = f"LPIPS itself, which is a sum of squared differences of weighed features. {source.definition}"

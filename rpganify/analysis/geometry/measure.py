@@ -150,8 +150,6 @@ def _series(
     is_checked: bool,
 ) -> Series:
     check_dimensions(points.points)
-    if len(points.points) < 2:
-        raise AnalysisError("Metrics are compared between at least 2 positions, and this model has one path only.")
     products, metrics = [], []
     total = len(points.points)
     known: dict[int, Products] = {}

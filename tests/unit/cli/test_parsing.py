@@ -8,6 +8,7 @@ from rpganify.cli.parsing import (
     parse_block_cases,
     parse_blocks,
     parse_buckets,
+    parse_indices,
     parse_literals,
     parse_pairs,
     parse_sizes,
@@ -114,3 +115,17 @@ def test_sizes_are_whole_numbers_from_1_parted_by_commas():
     for text in ("", "0", "16,-1", "1.5"):
         with pytest.raises(typer.BadParameter, match=r"is no number, 1 or larger; several are parted by commas"):
             parse_sizes(text, "--batch")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0-3,7", [0, 1, 2, 3, 7]), ("5", [5]), ("4, 2-2, 1-4", [1, 2, 3, 4]), (None, [])],
+)
+def test_places_are_numbers_and_ranges_from_0_in_rising_order(text, expected):
+    assert parse_indices(text, "--part") == expected
+
+
+@pytest.mark.parametrize("text", ["", "3-", "-3", "4-2", "a", "1,,2", "1.5"])
+def test_what_is_no_place_or_range_is_wrong_usage(text):
+    with pytest.raises(typer.BadParameter, match="neither a place nor a range of them; write 0-63, or 0-3,7"):
+        parse_indices(text, "--part")
