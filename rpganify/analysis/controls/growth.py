@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rpganify.analysis.bootstrap import Estimate
-from rpganify.analysis.controls.measure import Controls, FoundSet, Point
+from rpganify.analysis.controls.measure import SEQUENTIAL, Controls, FoundSet, Point
 from rpganify.analysis.controls.scoring import mean_over_concepts
 
 # Equal success: as much, but for this, 0 to 1.
@@ -64,6 +64,12 @@ def point_for(one: FoundSet, success: float) -> Point | None:
         if float(point.reached.nanmean()) >= success - TOLERANCE:
             return point
     return None
+
+
+def pairs_of_sets(measured: Controls, twin: Controls) -> list[tuple[FoundSet, FoundSet]]:
+    """Each concept's set of the one model and of the other, both found one after another."""
+    of_twin = {one.concept: one for one in twin.of_method(SEQUENTIAL)}
+    return [(one, of_twin[one.concept]) for one in measured.of_method(SEQUENTIAL)]
 
 
 def _at(one: FoundSet, size: int, measured: Controls) -> Tensor:

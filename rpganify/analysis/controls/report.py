@@ -69,7 +69,7 @@ def controls_report(
     listed = [
         tables.sets_table(found),
         tables.fewest_table(found),
-        tables.equal_table(found, twin.controls) if twin is not None else None,
+        *(tables.equal_tables(found, twin.controls) if twin is not None else ()),
         replace(tables.sets_table(twin.controls), name="twin-sets", title="The standard twin's controlling sets")
         if twin is not None
         else None,

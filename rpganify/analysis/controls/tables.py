@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from rpganify.analysis.bootstrap import Estimate, mean_interval
-from rpganify.analysis.controls.growth import point_for
+from rpganify.analysis.controls.growth import pairs_of_sets, point_for
 from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Controls, FoundSet
 from rpganify.analysis.controls.scoring import share
 from rpganify.report.report import Cell, Column, Table
@@ -143,37 +143,42 @@ def fewest_intervals_table(measured: Controls, chance: torch.Generator) -> Table
     return Table("fewest-intervals", "Fewest changes, with intervals", columns, rows, is_raw=True)
 
 
-def equal_table(measured: Controls, twin: Controls) -> Table:
-    """How many dimensions of the twin's latent do what 1, 2, … blocks do, for one set for all images.
+def equal_tables(measured: Controls, twin: Controls) -> tuple[Table, Table]:
+    """How many dimensions of the twin's latent do what 1, 2, … blocks do, for one set for all images; and what variety is left.
 
     Args:
         measured: of the converted model.
         twin: of the standard one.
     """
     sizes = sorted({point.size for one in measured.sets for point in one.curve})
-    columns = [Column("class")]
-    for size in sizes:
-        blocks = f"{size} block{'s' * (size > 1)}"
-        columns += [Column(blocks, "%"), Column(f"variety of {blocks}", "%")]
-        columns += [Column(f"dimensions for as much as {blocks}"), Column(f"variety of as many as {blocks}", "%")]
-    columns += [Column("twin's set, dimensions"), Column("twin's set", "%"), Column("variety of the twin's set", "%")]
-    of_twin = {one.concept: one for one in twin.of_method(SEQUENTIAL)}
+    names = [f"{size} block{'s' * (size > 1)}" for size in sizes]
+    columns, left = [Column("class")], [Column("class")]
+    for name in names:
+        columns += [Column(name, "%"), Column(f"dimensions for {name}")]
+        left += [Column(name, "%"), Column(f"dimensions for {name}", "%")]
+    columns += [Column("twin's set, dimensions"), Column("twin's set", "%")]
     rows: list[tuple[Cell, ...]] = []
-    for one in measured.of_method(SEQUENTIAL):
-        other = of_twin[one.concept]
+    variety: list[tuple[Cell, ...]] = []
+    for one, other in pairs_of_sets(measured, twin):
+        reached: list[Cell] = []
+        varied: list[Cell] = []
         points = {point.size: point for point in one.curve}
-        cells: list[Cell] = [measured.concepts[one.concept]]
         for size in sizes:
-            if size not in points:
-                cells += [None] * 4
-                continue
-            success = share(points[size].reached)
+            point = points.get(size)
+            success = None if point is None else share(point.reached)
             as_much = None if success is None else point_for(other, success)
-            cells += [_percent(success), _percent(points[size].variety)]
-            cells += [f"more than {other.size}" if as_much is None else as_much.size]
-            cells += [None if as_much is None else _percent(as_much.variety)]
-        rows.append((*cells, other.size, *_cells(other.outcome.success)[:1], _percent(other.variety)))
-    return Table("equal-success", "Blocks, and the twin's dimensions at equal success", tuple(columns), tuple(rows))
+            more = None if success is None else f"more than {other.size}"
+            reached += [_percent(success), more if as_much is None else as_much.size]
+            varied += [None if of is None else _percent(of.variety) for of in (point, as_much)]
+        name = measured.concepts[one.concept]
+        rows.append((name, *reached, other.size, *_cells(other.outcome.success)[:1]))
+        variety.append((name, *varied))
+    title = "Blocks, and how many of the twin's dimensions bring as many images to the class"
+    told = "Variety left by those sets, against that of images of the class by themselves"
+    return (
+        Table("equal-success", title, tuple(columns), tuple(rows)),
+        Table("equal-variety", told, tuple(left), tuple(variety)),
+    )
 
 
 def choices_table(measured: Controls) -> Table:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from rpganify.analysis.controls.growth import image_growth
+from rpganify.analysis.controls.growth import image_growth, pairs_of_sets, point_for
 from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Controls
+from rpganify.analysis.controls.scoring import share
 
 
 def summary(measured: Controls, twin: Controls | None) -> str:
@@ -19,6 +20,7 @@ def summary(measured: Controls, twin: Controls | None) -> str:
         sentences.append(f"The standard twin: {_of_way(twin, SEQUENTIAL)[0].lower()}{_of_way(twin, SEQUENTIAL)[1:]}")
         alone = _alone(twin)
         sentences += [f"There, {alone[0].lower()}{alone[1:]}"] if alone else []
+        sentences += _equal(measured, twin)
     return " ".join(sentences)
 
 
@@ -88,6 +90,25 @@ def _alone(measured: Controls) -> str:
     elif last is not None and len(growth.sizes) > 1:
         text += f", {growth.sizes[-1]} for {100 * last.value:.0f} %"
     return f"{text} of images and other classes."
+
+
+def _equal(measured: Controls, twin: Controls) -> list[str]:
+    """How many of the twin's dimensions bring as many images to a class as one block does, as two do, and so on."""
+    said = []
+    pairs = pairs_of_sets(measured, twin)
+    for size in sorted({point.size for one, _ in pairs for point in one.curve}):
+        rates = [(share(point.reached), other) for one, other in pairs for point in one.curve if point.size == size]
+        found = [(point_for(other, rate), other) for rate, other in rates if rate is not None]
+        sizes = sorted(point.size for point, _ in found if point is not None)
+        never = sum(point is None for point, _ in found)
+        blocks, is_ = (f"{size} blocks", "are") if size > 1 else ("1 block", "is")
+        if len(sizes) > never:
+            span = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
+            beyond = f" (for {never} of {len(found)} classes no set does)" if never else ""
+            said.append(f"{blocks} {is_} worth {span} dimensions{beyond}")
+        elif found:
+            said.append(f"{blocks} {is_} worth more than the twin's sets for {never} of {len(found)} classes")
+    return [f"For one set for all images, {', '.join(said)}."] if said else []
 
 
 def _listed(names: Sequence[str]) -> str:

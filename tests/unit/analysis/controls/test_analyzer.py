@@ -84,10 +84,13 @@ def test_beside_the_twin_stands_how_many_dimensions_do_as_much(converted):
     headings = [one.name for one in table.columns]
     assert row[headings.index("2 blocks")] == 100
     # One block makes B of one path in eight, dimension 5 or 8 alone of one latent in ten.
-    assert row[headings.index("dimensions for as much as 1 block")] in (1, 2)
-    assert row[headings.index("dimensions for as much as 2 blocks")] == 2
-    assert {"twin-sets", "fewest", "equal-success"} <= {one.name for one in converted.tables}
+    assert row[headings.index("dimensions for 1 block")] in (1, 2)
+    assert row[headings.index("dimensions for 2 blocks")] == 2
+    assert {"twin-sets", "fewest", "equal-success", "equal-variety"} <= {one.name for one in converted.tables}
     assert "The standard twin:" in converted.summary
+    assert re.search(
+        r"For one set for all images, 1 block is worth .*, 2 blocks are worth 2 dimensions", converted.summary
+    )
 
 
 def test_single_images_need_one_block_for_a_and_one_or_two_for_b(converted):
