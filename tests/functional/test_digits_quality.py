@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 import rpganify
-from rpganify.analysis.classifier_training import ClassifierConfig, train_classifier
 from rpganify.analysis.classifier_features import ClassifierFeatures, classifier_features
+from rpganify.analysis.classifier_training import ClassifierConfig, train_classifier
 from rpganify.analysis.quality.frechet import FeatureStatistics, feature_statistics, frechet_distance
 from rpganify.data.images import MemoryImages, to_float
 from rpganify.data.opening import open_data
