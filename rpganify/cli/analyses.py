@@ -110,6 +110,7 @@ def analyze_model(
     lacks: dict[str, list[str]] = {}
     refused: list[AnalysisError] = []
     chosen: list[Analyzer] = []
+    unasked: list[str] = []
     for name in dict.fromkeys(analyzers or known):
         entry = tools.registry.get(AnalyzerEntry, name)
         try:
@@ -121,11 +122,14 @@ def analyze_model(
             lacks.setdefault("; and ".join(lacking(entry, model, context)), []).append(name)
             continue
         if not analyzers and not entry.is_default:
-            left_out.append(f"{name} runs only where it is named")
+            unasked.append(name)
             continue
         chosen.append(tools.registry.make(entry))
     for reason, names in lacks.items():
         left_out.append(f"{', '.join(names)} need{'s' * (len(names) == 1)} {reason}")
+    if unasked:
+        are_named = "it is named" if len(unasked) == 1 else "they are named"
+        left_out.append(f"{', '.join(unasked)} run{'s' * (len(unasked) == 1)} only where {are_named}")
     if not chosen:
         for line in left_out:
             say(f"left out: {line}")
