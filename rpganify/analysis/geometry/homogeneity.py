@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from rpganify.analysis.geometry.products import Products
 _FLOORS = {EXACT: 1e-10, FINITE: 1e-4}
 _FLOORS_DOUBLE = {EXACT: 1e-14, FINITE: 1e-8}
 _LANCZOS_FLOOR = 1e-6
+FLOORS = (1e-4, 1e-6, 1e-8, 1e-10, 1e-12)  # to show how much the logarithmic agreement depends on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Homogeneity:
         floor: smallest share of a position's largest eigenvalue that enters a logarithm; what is smaller counts as this.
         num_floored: values that did, of all that entered.
         num_values: that entered the logarithms.
+        along: the metric of j along the axes of i, float64 `(n, n, k)`.
+        own: the eigenvalues of j, float64 `(n, k)`.
     """
 
     linear: Tensor
@@ -38,6 +41,8 @@ class Homogeneity:
     floor: float
     num_floored: int
     num_values: int
+    along: Tensor = field(repr=False)
+    own: Tensor = field(repr=False)
 
 
 def homogeneity(metrics: Sequence[Metric], products: Sequence[Products]) -> Homogeneity:
@@ -49,22 +54,45 @@ def homogeneity(metrics: Sequence[Metric], products: Sequence[Products]) -> Homo
     Source:
         Wang and Ponce 2021. The floor is ours.
     """
-    num = len(metrics)
     is_double = products[0].space.dtype == torch.float64
     floor = (_FLOORS_DOUBLE if is_double else _FLOORS).get(metrics[0].form, _LANCZOS_FLOOR)
-    linear, log = torch.full((num, num), torch.nan).double(), torch.full((num, num), torch.nan).double()
-    num_floored = num_values = 0
-    for j, other in enumerate(metrics):
-        wanted = other.eigenvalues
-        least = floor * float(wanted[0])
-        for i, metric in enumerate(metrics):
-            found = wanted if i == j else along(other, products[j], metric.eigenvectors)
-            linear[i, j] = correlation(found, wanted)
-            log[i, j] = correlation(found.clamp_min(least).log10(), wanted.clamp_min(least).log10())
-            if i != j:
-                num_floored += int((found < least).sum()) + int((wanted < least).sum())
-                num_values += 2 * len(wanted)
-    return Homogeneity(linear, log, floor, num_floored, num_values)
+    own = torch.stack([metric.eigenvalues for metric in metrics])
+    found = torch.stack(
+        [
+            torch.stack(
+                [
+                    own[j] if i == j else along(other, products[j], metric.eigenvectors)
+                    for j, other in enumerate(metrics)
+                ]
+            )
+            for i, metric in enumerate(metrics)
+        ]
+    )
+    linear = torch.tensor(
+        [[correlation(one, own[j]) for j, one in enumerate(row)] for row in found], dtype=torch.float64
+    )
+    log, num_floored = log_agreement(found, own, floor)
+    num = len(metrics)
+    return Homogeneity(linear, log, floor, num_floored, 2 * num * (num - 1) * own.shape[1], found, own)
+
+
+def log_agreement(found: Tensor, own: Tensor, floor: float) -> tuple[Tensor, int]:
+    """The correlation of logarithms for all pairs, `(n, n)`, and how many values of different positions count as the floor.
+
+    Args:
+        found: metrics along the axes of others, `(n, n, k)`.
+        own: their eigenvalues, `(n, k)`, falling.
+        floor: share of a position's largest eigenvalue that smaller values count as.
+    """
+    least = floor * own[:, :1]  # (n, 1)
+    rows = []
+    for row in found:
+        pairs = zip(row.clamp_min(least).log10(), own.clamp_min(least).log10(), strict=True)
+        rows.append([correlation(one, other) for one, other in pairs])
+    num = len(own)
+    beside = ~torch.eye(num, dtype=torch.bool)
+    num_floored = int((found < least)[beside].sum()) + (num - 1) * int((own < least).sum())
+    return torch.tensor(rows, dtype=torch.float64), num_floored
 
 
 def along(metric: Metric, products: Products, directions: Tensor) -> Tensor:

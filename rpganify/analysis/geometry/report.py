@@ -11,7 +11,7 @@ from rpganify.analysis.analyzer import AnalysisContext
 from rpganify.analysis.bootstrap import Estimate
 from rpganify.analysis.geometry.figure import draw_agreement, draw_matrices, draw_spectra
 from rpganify.analysis.geometry.findings import DEFINITION, FORM_WORDS, notes, summary
-from rpganify.analysis.geometry.homogeneity import correlation, mean_of_pairs, pairs_of
+from rpganify.analysis.geometry.homogeneity import FLOORS, correlation, log_agreement, mean_of_pairs, pairs_of
 from rpganify.analysis.geometry.measure import Measured, Series
 from rpganify.analysis.geometry.metric import Metric
 from rpganify.analysis.geometry.shared_blocks import sharing, sharing_sentence, sharing_table
@@ -52,6 +52,7 @@ def make_report(measured: Measured, model: nn.Module, context: AnalysisContext) 
         tables=(
             _anisotropy_table(all_series),
             _homogeneity_table(all_series, means),
+            _floors_table(measured.model),
             *([sharing_table(shared)] if shared else []),
             _positions_table(measured.model),
             _spectra_table(all_series),
@@ -145,6 +146,19 @@ def _homogeneity_table(
         "distance)"
     )
     return Table("homogeneity", title, tuple(columns), tuple(rows))
+
+
+def _floors_table(series: Series) -> Table:
+    """How much the logarithmic agreement depends on what counts as no movement."""
+    agreement = series.agreement
+    rows = []
+    for floor in sorted({*FLOORS, agreement.floor}, reverse=True):
+        matrix, num_floored = log_agreement(agreement.along, agreement.own, floor)
+        found = mean_of_pairs(matrix, torch.Generator().manual_seed(0))
+        rows.append((f"{floor:g}", None if found is None else found.value, 100 * num_floored / agreement.num_values))
+    columns = (Column("floor"), Column("log"), Column("values that count as the floor", "%"))
+    title = "Logarithmic agreement by the share of the largest eigenvalue that smaller values count as"
+    return Table("floors", title, columns, tuple(rows))
 
 
 def _positions_table(series: Series) -> Table:

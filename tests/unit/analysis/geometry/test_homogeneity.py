@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.geometry.homogeneity import correlation, homogeneity, mean_of_pairs, pairs_of
+from rpganify.analysis.geometry.homogeneity import correlation, homogeneity, log_agreement, mean_of_pairs, pairs_of
 from rpganify.analysis.geometry.metric import Metric, measure_metric
 from rpganify.analysis.geometry.products import Products
 from tests.unit.analysis.geometry.spaces import Images, network, products_of, somewhere
@@ -84,6 +84,22 @@ def test_dead_directions_count_as_the_floor_and_are_counted():
     # Two dead ones, along the axes and of its own, both ways.
     assert (found.num_floored, found.num_values) == (8, 16)
     torch.testing.assert_close(found.log, torch.ones(2, 2, dtype=torch.float64), atol=1e-9, rtol=0)
+
+
+def test_the_floor_changes_the_logarithms_alone_and_as_it_says():
+    metrics, products = at_positions(products_of(network(nn.Tanh()), 10), 3)
+    whole = homogeneity(metrics, products)
+    floor = float(whole.own[1, 5] / whole.own[1, 0])
+
+    log, num_floored = log_agreement(whole.along, whole.own, floor)
+
+    matrix, axes = metrics[1].matrix, metrics[0].eigenvectors
+    assert matrix is not None
+    least = floor * float(metrics[1].eigenvalues[0])
+    along = np.maximum((axes.T @ matrix @ axes).diagonal().numpy(), least)
+    own = np.maximum(metrics[1].eigenvalues.numpy(), least)
+    assert float(log[0, 1]) == pytest.approx(np.corrcoef(np.log10(along), np.log10(own))[0, 1], abs=1e-9)
+    assert 2 * 4 <= num_floored < whole.num_values and whole.num_floored == 0
 
 
 def test_where_all_directions_are_equal_there_is_no_correlation():

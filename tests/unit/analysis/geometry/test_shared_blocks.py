@@ -14,7 +14,7 @@ def series(paths: list[list[int]] | None, linear: torch.Tensor, log: torch.Tenso
         Point(str(index), space, torch.zeros(2), None if paths is None else torch.tensor(paths[index]))
         for index in range(len(linear))
     )
-    agreement = Homogeneity(linear, log, 1e-10, 0, 1)
+    agreement = Homogeneity(linear, log, 1e-10, 0, 1, torch.zeros(0), torch.zeros(0))
     return Series("model", Points(points, "", "", ""), (), (None,) * len(linear), agreement)  # type: ignore[arg-type]
 
 
