@@ -122,6 +122,9 @@ def _run_stage(stage: Stage, places: Places, execute: Execute, say: Say) -> None
         stage.settings_file.write_text(stage.settings, encoding="utf-8")
     if stage.kind == "train" and (stage.output / "checkpoints").is_dir():
         words.append("--resume")
+        if "discriminator_from" in stage.settings:
+            # It has its own by now; the folder that it began with may lie elsewhere, as where the whole was moved.
+            words += ["--override", "discriminator_from"]
     elif stage.kind in ("make", "classifier", "train") and stage.output.exists():
         words.append("--force")  # begun, and not done: nothing in there is worth keeping
     log = stage.marker.with_suffix(".log")
