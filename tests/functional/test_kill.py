@@ -32,14 +32,14 @@ def strike(shell, kind, count, seed):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("count", [12, MANY])
+@pytest.mark.parametrize("count", [6, MANY])
 def test_trainings_that_are_killed_at_random_moments_end_with_the_weights_of_one_that_was_not(converted, count):
     report = strike(converted, "kill", count, seed=count)
     assert report["problems"] == []
     assert report["struck"] == count and report["trainings"] >= 2
 
 
-@pytest.mark.parametrize("count", [8, MANY])
+@pytest.mark.parametrize("count", [4, MANY])
 def test_trainings_that_find_the_disk_full_at_random_moments_say_so_lose_nothing_and_go_on(converted, count):
     report = strike(converted, "full", count, seed=count)
     assert report["problems"] == []

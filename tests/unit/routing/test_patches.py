@@ -14,7 +14,7 @@ LAYERS = {
     "3x3": (nn.Conv2d(2, 2, 3, padding=1), (5, 4)),
     "a stride that leaves pixels over": (nn.Conv2d(2, 2, 2, stride=3), (6, 7)),
     "uneven": (nn.Conv2d(2, 2, (3, 2), stride=(2, 1), padding=(2, 0), dilation=(1, 3)), (6, 5)),
-    "a padding as wide as its picture": (nn.Conv2d(2, 2, 5, padding=4), (2, 3)),
+    "a padding as wide as its picture": (nn.Conv2d(2, 2, 3, padding=2), (1, 2)),
     "transposed": (nn.ConvTranspose2d(2, 2, 4, stride=2, padding=1), (3, 4)),
     "transposed, with pixels that nothing reaches": (nn.ConvTranspose2d(2, 2, 2, stride=3, output_padding=2), (2, 3)),
     "transposed, uneven": (

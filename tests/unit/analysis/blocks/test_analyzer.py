@@ -64,7 +64,7 @@ def test_weights_that_are_not_told_or_all_equal_are_left_out_and_the_report_says
 def test_the_class_that_a_block_raises_most_is_told():
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        network = Classifier((1, 8, 8), 3).eval().requires_grad_(False)
+        network = Classifier((1, 8, 8), 3, body="strided").eval().requires_grad_(False)
         network.head.weight.mul_(1000)  # sure of itself
     classifier = classifier_features(network, "tiny")
     model = SyntheticGenerator((4, 3), ("shape", "colour"), (1, 8, 8))
