@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rpganify.cli.analysis_options import TwinOption
+from rpganify.cli.analysis_options import DataOption, DataRootOption, TwinOption
 from rpganify.cli.classifiers import (
     ClassifierArgOption,
     ClassifierInputOption,
@@ -59,6 +59,8 @@ def concepts(
     ] = None,
     has_sets: SetsOption = False,
     twin: TwinOption = None,
+    data: DataOption = None,
+    data_root: DataRootOption = None,
     save_controls: SaveControlsOption = None,
     arg: ArgOption = None,
     latent: LatentOption = None,
@@ -104,6 +106,8 @@ def concepts(
             classifier, classifier_weights, classifier_arg or (), classifier_input, classifier_mean, classifier_std
         ),
         twin=twin,
+        data=data,
+        data_root=data_root,
         conditions=condition or (),
         seed=seed,
         trusts_source=trust_source,

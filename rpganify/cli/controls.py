@@ -38,7 +38,7 @@ SetsOption = Annotated[
     typer.Option(
         "--sets",
         help="Also find controlling sets: few numbers of z, or blocks, that bring any image to a class. Takes minutes; "
-        "--twin is compared with.",
+        "--twin is compared with, and by --data what breaks images is left out.",
     ),
 ]
 SaveControlsOption = Annotated[

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rpganify.analysis.analyzer import AnalysisContext, require_paths
 from rpganify.analysis.controls.drawings import Measured, measured_of
@@ -16,7 +16,13 @@ from rpganify.analysis.controls.report import controls_report
 from rpganify.analysis.controls.sequential import MIN_GAIN
 from rpganify.analysis.controls.subject import Subject, latent_subject, path_subject, require_classifier
 from rpganify.analysis.generation import evaluating
-from rpganify.analysis.quality.samples import require_samples
+from rpganify.analysis.quality.samples import (
+    extract_features,
+    real_batches,
+    real_indices,
+    require_same_shape,
+    require_samples,
+)
 from rpganify.errors import AnalysisError
 from rpganify.report.report import Report
 from rpganify.routing.generator import StandardGenerator
@@ -95,6 +101,7 @@ class ControlsAnalyzer:
             sizes,
             is_optimised=is_optimised and self.is_optimised,
             min_gain=self.min_gain,
+            real=_real_features(context, sizes),
             progress=lambda what, done, total: context.progress(f"{prefix}{what}", done, total),
         )
         return measured_of(subject, controls)
@@ -113,9 +120,20 @@ def sizes_for(context: AnalysisContext) -> Sizes:
     )
 
 
+def _real_features(context: AnalysisContext, sizes: Sizes) -> Tensor | None:
+    """The classifier's features of as many real images as codes are held out, or of all; None without any."""
+    data, classifier = context.data, context.classifier
+    if data is None or classifier is None:
+        return None
+    indices = real_indices(len(data), min(len(data), sizes.num_held), context.seed)
+    return extract_features(classifier, real_batches(data, indices)).float()
+
+
 def _subject(model: nn.Module, context: AnalysisContext) -> Subject:
     require_classifier(context)
-    require_samples(model, "controls")
+    sampled = require_samples(model, "controls")
+    if context.data is not None:
+        require_same_shape(sampled.image_shape, context.data, "controls")
     if isinstance(model, StandardGenerator):
         return latent_subject(model, context)
     require_paths(model, "controls")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 # Standard deviations of the latent, as for the table of interventions.
@@ -51,13 +50,4 @@ def set_choices(codes: Tensor, choices: Sequence[Choice]) -> Tensor:
     changed = codes.clone()
     for choice in choices:
         changed[:, choice.coordinate] = choice.value
-    return changed
-
-
-def set_each(codes: Tensor, choices: Sequence[Choice]) -> Tensor:
-    """The codes once per choice, with that one set: `(len(choices), N, num_coordinates)`."""
-    changed = codes.repeat(len(choices), 1, 1)
-    rows = torch.arange(len(choices))
-    values = torch.tensor([choice.value for choice in choices], dtype=torch.float64).to(codes.dtype)
-    changed[rows, :, torch.tensor([choice.coordinate for choice in choices])] = values[:, None]
     return changed

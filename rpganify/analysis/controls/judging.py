@@ -7,9 +7,26 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # A classifier of small images is two to three times as fast on 64 of them as on 256: they stay in a CPU's cache.
 BATCH_SIZE = 64
+LOOKS_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to say of images.
+
+    Args:
+        probabilities: of the classes, float64 `(N, num_concepts)`.
+        features: of the classifier's last hidden layer, float32 `(N, D)`.
+        looks: the images shrunk to at most 16×16, float32 `(N, num_values)`.
+    """
+
+    probabilities: Tensor
+    features: Tensor
+    looks: Tensor
 
 
 @dataclass(slots=True)
@@ -20,13 +37,15 @@ class Judge:
 
     Args:
         images: codes `(n, num_coordinates)` to images `(n, C, H, W)` in [-1, 1].
-        logits: images to class scores `(n, num_concepts)` before the softmax.
+        logits: images to class scores `(n, num_concepts)` before the softmax; differentiable where shifts are optimised.
+        describe: images to features `(n, D)` and the same scores.
         batch_size: codes that are taken at once.
         num_images: counts the images that were made.
     """
 
     images: Callable[[Tensor], Tensor]
     logits: Callable[[Tensor], Tensor]
+    describe: Callable[[Tensor], tuple[Tensor, Tensor]]
     batch_size: int = BATCH_SIZE
     num_images: int = 0
 
@@ -37,7 +56,23 @@ class Judge:
             codes: `(N, num_coordinates)`, N >= 1.
         """
         with torch.no_grad():
-            return torch.cat([self._log_probabilities(part).exp().double().cpu() for part in self._batches(codes)])
+            return torch.cat([_probabilities(self.logits(self.images(part))) for part in self._batches(codes)])
+
+    def see(self, codes: Tensor) -> Seen:
+        """All that there is to say of the images of codes; on the CPU.
+
+        Args:
+            codes: `(N, num_coordinates)`, N >= 1.
+        """
+        parts = []
+        with torch.no_grad():
+            for part in self._batches(codes):
+                images = self.images(part)
+                features, scores = self.describe(images)
+                size = (min(LOOKS_SIZE, images.shape[2]), min(LOOKS_SIZE, images.shape[3]))
+                looks = F.adaptive_avg_pool2d(images.float(), size).flatten(1)
+                parts.append((_probabilities(scores), features.float().cpu(), looks.cpu()))
+        return Seen(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def log_probability(self, codes: Tensor, concept: int) -> tuple[float, Tensor]:
         """The mean log-probability of a concept, and its slope at each code.
@@ -54,31 +89,16 @@ class Judge:
         for part in self._batches(codes):
             with torch.enable_grad():
                 leaf = part.detach().clone().requires_grad_(True)
-                summed = self._log_probabilities(leaf)[:, concept].sum()
+                summed = torch.log_softmax(self.logits(self.images(leaf)), dim=1)[:, concept].sum()
                 (slope,) = torch.autograd.grad(summed, leaf)
             total += float(summed.detach())
             slopes.append(slope.cpu())
         return total / len(codes), torch.cat(slopes)
 
-    def variance(self, codes: Tensor) -> float:
-        """The variance of the images of codes, summed over pixels; unbiased.
-
-        Args:
-            codes: `(N, num_coordinates)`, N >= 2.
-        """
-        total: Tensor | float = 0.0
-        squares: Tensor | float = 0.0
-        with torch.no_grad():
-            for part in self._batches(codes):
-                images = self.images(part).double().cpu()
-                total, squares = total + images.sum(dim=0), squares + images.square().sum(dim=0)
-        num = len(codes)
-        spread = (torch.as_tensor(squares) - torch.as_tensor(total).square() / num).clamp(min=0) / (num - 1)
-        return float(spread.sum())
-
     def _batches(self, codes: Tensor) -> tuple[Tensor, ...]:
         self.num_images += len(codes)
         return torch.split(codes, self.batch_size)
 
-    def _log_probabilities(self, codes: Tensor) -> Tensor:
-        return torch.log_softmax(self.logits(self.images(codes)), dim=1)
+
+def _probabilities(scores: Tensor) -> Tensor:
+    return torch.softmax(scores, dim=1).double().cpu()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -13,6 +13,8 @@ from rpganify.analysis.bootstrap import Estimate, mean_interval
 from rpganify.analysis.controls.choices import Choice, set_choices
 from rpganify.analysis.controls.control import Control
 from rpganify.analysis.controls.fewest import Fewest, find_fewest
+from rpganify.analysis.controls.judging import Seen
+from rpganify.analysis.controls.looks import Ordinary, ordinary_among_own, ordinary_among_real, variety
 from rpganify.analysis.controls.optimised import (
     BATCH_SIZE,
     Shift,
@@ -28,8 +30,6 @@ from rpganify.analysis.controls.subject import Subject
 from rpganify.analysis.controls.translation import Translation, measure_translation
 
 SEQUENTIAL, OPTIMISED = "sequential", "optimised"
-# Fewer images of a class say little of how varied it is.
-MIN_OF_CLASS = 10
 Apply = Callable[[Tensor], Tensor]
 Done = Callable[[str, int, int], None]
 
@@ -62,12 +62,13 @@ class Point:
         size: coordinates that it sets or moves.
         reached: of the first held-out codes, 1 for those that it brings to the class, 0 for others, NaN for those that
             are of it by themselves.
-        variety: of the images under it, as of `FoundSet`.
+        variety, ordinary: of the images under it, as of `FoundSet`.
     """
 
     size: int
     reached: Tensor
     variety: float | None
+    ordinary: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class FoundSet:
         curve: success on held-out codes by size, rising.
         variety: variance of the held-out images under the set, against that of images that are of the class by themselves;
             None for an empty set, and where there are too few of those.
+        ordinary: share of the held-out images under the set that are ordinary, as of `looks.Ordinary`.
     """
 
     concept: int
@@ -98,6 +100,7 @@ class FoundSet:
     everything: Estimate | None
     curve: tuple[Point, ...]
     variety: float | None
+    ordinary: float | None
 
     @property
     def size(self) -> int:
@@ -120,7 +123,10 @@ class Controls:
         held: the held-out codes.
         held_classes: the likeliest class of each as it is, int64 `(num_held,)`.
         fewest: by single changes, of the first held-out codes; None where it was left out.
-        num_images: that were made and judged.
+        base_ordinary: share of the held-out images as they are that is ordinary; None where that is not known.
+        is_real: whether it is real images that they are held against.
+        broken: choices that were left out, because they make images unlike real ones.
+        num_images: that were made.
     """
 
     concepts: tuple[str, ...]
@@ -133,6 +139,9 @@ class Controls:
     held: Tensor
     held_classes: Tensor
     fewest: Fewest | None
+    base_ordinary: float | None
+    is_real: bool
+    broken: tuple[Choice, ...]
     num_images: int
 
     @property
@@ -158,7 +167,13 @@ class _Codes:
     choosing: Tensor
     held: Tensor
     choosing_before: Tensor
-    held_before: Tensor
+    held_seen: Seen
+    ordinary: Ordinary
+
+    @property
+    def held_before(self) -> Tensor:
+        """Class probabilities of the held-out codes as they are."""
+        return self.held_seen.probabilities
 
 
 def measure_controls(
@@ -169,6 +184,7 @@ def measure_controls(
     is_optimised: bool = True,
     min_gain: float = MIN_GAIN,
     num_candidates: int = NUM_CANDIDATES,
+    real: Tensor | None = None,
     progress: Done = lambda what, done, total: None,
 ) -> Controls:
     """Controlling sets of every concept, one after another and, of a latent, by optimisation; and what they do.
@@ -180,16 +196,26 @@ def measure_controls(
         is_optimised: whether sets of a latent are also found by optimisation.
         min_gain: that ends the sequential search.
         num_candidates: that it tries at each step.
+        real: features of real images, `(N, D)`: what makes images unlike them is left out; None knows only the generator's
+            own, and leaves nothing out.
         progress: told what is under way.
     """
     chance = torch.Generator().manual_seed(seed)
     made_before = subject.judge.num_images
-    search, choosing, held = (subject.draw(n, chance) for n in (sizes.num_search, sizes.num_search, sizes.num_held))
-    before = subject.judge.probabilities
-    codes = _Codes(search, choosing, held, before(choosing), before(held))
-    total = len(subject.choices)
-    told = partial(progress, "single interventions")
-    singles = measure_singles(subject.judge, search, subject.choices, lambda done: told(done, total))
+    judge = subject.judge
+    search, choosing, held, others = (
+        subject.draw(n, chance) for n in (sizes.num_search, sizes.num_search, sizes.num_held, sizes.num_held)
+    )
+    seen = judge.see(held)
+    ordinary = ordinary_among_own(others, judge.see(others).features) if real is None else ordinary_among_real(real)
+    ordinary = replace(ordinary, base=ordinary.share(held, seen.features))
+    codes = _Codes(search, choosing, held, judge.probabilities(choosing), seen, ordinary)
+    # Of the generator's own images alone, a block that makes a class that no other makes looks as if it were broken.
+    all_singles = measure_singles(
+        *(judge, search, subject.choices, ordinary if ordinary.is_real else None),
+        progress=lambda done: progress("single interventions", done, len(subject.choices)),
+    )
+    singles = all_singles.but_broken()
     sets: list[FoundSet] = []
     after: list[Tensor | None] = []
     for concept, name in enumerate(subject.concepts):
@@ -206,7 +232,7 @@ def measure_controls(
     if sizes.num_fewest:
         num = min(sizes.num_fewest, len(held))
         fewest = find_fewest(
-            subject.judge, held[:num], subject.choices, subject.max_changes, is_differentiable=subject.is_latent,
+            subject.judge, held[:num], singles.choices, subject.max_changes, is_differentiable=subject.is_latent,
             progress=lambda done: progress("fewest changes", done, num),
         )  # fmt: skip
     return Controls(
@@ -220,6 +246,9 @@ def measure_controls(
         held,
         codes.held_before.argmax(dim=1),
         fewest,
+        ordinary.base,
+        ordinary.is_real,
+        tuple(choice for choice in subject.choices if choice not in singles.choices),
         subject.judge.num_images - made_before,
     )
 
@@ -320,34 +349,36 @@ def _measured(
     sizes: Sizes,
     chance: torch.Generator,
 ) -> FoundSet:
-    judged = subject.judge.probabilities
-    applied = control.apply if control.choices else torch.clone
-    outcome = score_outcome(codes.held_before, judged(applied(codes.held)), concept, chance)
+    see = subject.judge.see
+    changed = control.apply(codes.held) if control.choices else codes.held
+    seen = see(changed)
+    outcome = score_outcome(codes.held_before, seen.probabilities, concept, chance)
     few, few_before = codes.held[: sizes.num_random], codes.held_before[: sizes.num_random]
     num_draws = sizes.num_draws if control.choices else 0
     random = score_random(subject.judge, few, few_before, concept, draw, num_draws) if num_draws else None
     some, some_before = codes.held[: sizes.num_search], codes.held_before[: sizes.num_search]
-    of_class = codes.held[codes.held_before.argmax(dim=1) == concept]
-    own = subject.judge.variance(of_class) if len(of_class) >= MIN_OF_CLASS else 0.0
-
-    def variety(made: Tensor) -> float | None:
-        return subject.judge.variance(made) / own if own > 0 and len(made) > 1 else None
-
+    own = codes.held_seen.looks[codes.held_before.argmax(dim=1) == concept]
     points = []
     for size, apply in curve:
         made = apply(some)
-        points.append(Point(size, reached(some_before, judged(made), concept), variety(made)))
+        found = see(made)
+        is_there = reached(some_before, found.probabilities, concept)
+        ordinary = codes.ordinary.share(made, found.features)
+        points.append(Point(size, is_there, variety(found.looks, own), ordinary))
+    judged = subject.judge.probabilities
+    chosen = control.apply(codes.choosing) if control.choices else codes.choosing
     return FoundSet(
         concept,
         method,
         control,
         steps,
-        share(reached(codes.choosing_before, judged(applied(codes.choosing)), concept)),
+        share(reached(codes.choosing_before, judged(chosen), concept)),
         outcome,
         random,
         everything and mean_interval(reached(some_before, judged(everything(some)), concept), chance),
         tuple(points),
-        variety(control.apply(codes.held)) if control.choices else None,
+        variety(seen.looks, own) if control.choices else None,
+        codes.ordinary.share(changed, seen.features),
     )
 
 

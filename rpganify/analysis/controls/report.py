@@ -12,6 +12,7 @@ from rpganify.analysis.bootstrap import NUM_RESAMPLES
 from rpganify.analysis.controls import tables
 from rpganify.analysis.controls.drawings import Measured, draw_all
 from rpganify.analysis.controls.fewest import MAX_PAIRS
+from rpganify.analysis.controls.looks import MIN_ORDINARY
 from rpganify.analysis.controls.measure import Controls
 from rpganify.analysis.controls.optimised import BOUND
 from rpganify.analysis.controls.subject import require_classifier
@@ -27,8 +28,10 @@ Everything reported is measured on {num_held} held-out {codes} that had no part 
 images of other classes that the classifier takes for the wanted class afterwards. Random sets have the same size{random}; of
 each class, {num_draws} are tried, and the range of the middle 95 % of them is shown. Side effects are changes of the other
 classes' probabilities. Variety is the variance of the images under a set, summed over pixels, as a share of that of images
-which are of the class by themselves: a set that leaves little of it makes nearly the same image of all. Intervals are 95 %,
-from {num_resamples} bootstrap resamples of the {codes}.
+which are of the class by themselves: a set that leaves little of it makes nearly the same image of all. A classifier takes
+broken images for some class too: an image is ordinary if its features, those of the classifier's last hidden layer, are
+as near to those of {others} as 90 % of such images are to one another. {left_out} Intervals are 95 %, from {num_resamples}
+bootstrap resamples of the {codes}.
 
 Fewest changes: for single images and every class, how few {coordinates}, chosen for that image, are enough. Single changes
 are all tried{pairs}; of more, those that promise most if their effects on the class's log-odds add up, so larger numbers are
@@ -38,6 +41,11 @@ Source: interventions, the two ways to a controlling set and class-to-class tran
 Space of GANs via Correlation Analysis for Controllable Concept Manipulation". Its text gives no thresholds: extremes, gains,
 penalties, baselines and the form for paths are ours.
 """
+OWN = "some image without a set that shares no {unit} with it"
+LEFT_OUT = (
+    "What leaves less than half as many images ordinary as there are without it is left out of all searches but the optimised "
+    "one."
+)
 LATENT_WAYS = """
 One after another: the best next dimension is set to one of its extremes, ±1, ±2 or ±3 standard deviations, until the class's
 mean probability gains less than {gain:.0f} points. Optimised: a shift of z raises the class's log-probability under an L1
@@ -103,6 +111,8 @@ def _definition(found: Controls) -> str:
         coordinates="dimensions of the latent" if found.is_latent else "blocks of the path",
         codes="latents" if found.is_latent else "paths",
         ways=ways.strip(),
+        others="some real image" if found.is_real else OWN.format(unit="number" if found.is_latent else "block"),
+        left_out=LEFT_OUT if found.is_real else "",
         random=", and each of their dimensions goes where it alone raises the class more" if found.is_latent else "",
         pairs="" if found.is_latent else f", and pairs where there are no more than {MAX_PAIRS}",
         num_held=found.sizes.num_held,
@@ -118,6 +128,7 @@ def _settings(found: Controls, model: nn.Module, context: AnalysisContext) -> di
         "classifier": extractor_provenance(require_classifier(context), shape),
         "classes": list(found.concepts),
         "coordinates": found.num_coordinates,
+        "ordinary images": "by real ones" if found.is_real else "by the generator's own",
         "smallest gain": found.min_gain,
         "codes": {"search": sizes.num_search, "choosing": sizes.num_search, "held out": sizes.num_held},
         "random sets": f"{sizes.num_draws} of each class and way, on {sizes.num_random} codes",
@@ -134,6 +145,20 @@ def _notes(found: Controls, twin: Measured | None) -> list[str]:
             f"Among the {found.sizes.num_held} held-out images there is none of {', '.join(never)}, so nothing is said of "
             "what becomes of those."
         )
+    if found.broken:
+        notes.append(f"Left out, because the images are unlike real ones: {_told_broken(found)}.")
+    strange = [
+        f"{found.concepts[one.concept]} ({100 * one.ordinary:.0f} %)"
+        for one in map(found.better, range(len(found.concepts)))
+        if one.size and one.ordinary is not None and one.ordinary < MIN_ORDINARY * (found.base_ordinary or 0)
+    ]
+    if strange:
+        advice = "" if found.is_real else " Real images (`--data`) tell what is broken, and it is then left out."
+        notes.append(
+            f"Look at the pictures of {', '.join(strange)}: so many of the images under the set are ordinary, where "
+            f"{100 * (found.base_ordinary or 0):.0f} % are without it. The set may break images rather than raise the "
+            f"class.{advice}"
+        )
     empty = [name for concept, name in enumerate(found.concepts) if not found.better(concept).size]
     if empty:
         notes.append(f"No set was found that raises {', '.join(empty)}: no single change gains enough.")
@@ -144,3 +169,14 @@ def _notes(found: Controls, twin: Measured | None) -> list[str]:
             "each of them moved as far as three standard deviations."
         )
     return notes
+
+
+def _told_broken(found: Controls) -> str:
+    if found.is_latent:
+        return f"{len(found.broken)} of {2 * found.num_coordinates} extremes of single dimensions"
+    blocks: dict[int, list[str]] = {}
+    for choice in found.broken:
+        blocks.setdefault(choice.coordinate, []).append(str(int(choice.value)))
+    return "; ".join(
+        f"of bucket {bucket + 1} block{'s' * (len(those) > 1)} {', '.join(those)}" for bucket, those in blocks.items()
+    )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rpganify.analysis.controls.choices import Choice, no_weaker_choices, set_choices, set_each
+from rpganify.analysis.controls.choices import Choice, no_weaker_choices, set_choices
 from rpganify.analysis.controls.judging import Judge
+from rpganify.analysis.controls.looks import Ordinary
 
 # Of the concept's mean probability.
 MIN_GAIN = 0.02
@@ -17,8 +18,6 @@ NUM_CANDIDATES = 16
 # All candidates are tried on a quarter of the codes first, and only the best on all.
 _NUM_FINALISTS = 4
 _MIN_FIRST = 24
-# 2**22 numbers of changed codes at once are 16 MB.
-_MAX_VALUES = 2**22
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +43,23 @@ class Singles:
         choices: all there are.
         before: mean probability of each concept without any, `(num_concepts,)`.
         after: with each choice alone, `(num_choices, num_concepts)`.
+        broken: which of them break images, bool `(num_choices,)`; all False where nobody looked.
     """
 
     choices: tuple[Choice, ...]
     before: Tensor
     after: Tensor
+    broken: Tensor
 
     @property
     def coordinates(self) -> list[int]:
         """That there are choices of, each once."""
         return sorted({choice.coordinate for choice in self.choices})
+
+    def but_broken(self) -> Singles:
+        """Those that do not break images."""
+        kept = (~self.broken).nonzero()[:, 0].tolist()
+        return Singles(tuple(self.choices[index] for index in kept), self.before, self.after[kept], self.broken[kept])
 
     def better(self, coordinate: int, concept: int) -> Choice:
         """The choice of this coordinate that makes the concept likeliest.
@@ -69,6 +75,7 @@ def measure_singles(
     judge: Judge,
     codes: Tensor,
     choices: Sequence[Choice],
+    ordinary: Ordinary | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Singles:
     """The effect of every choice alone, on all concepts at once.
@@ -77,15 +84,18 @@ def measure_singles(
         judge: says the probabilities.
         codes: `(N, num_coordinates)`.
         choices: at least one.
+        ordinary: what images are like that nothing was done to, to tell which choices break them; None does not look.
         progress: told how many choices are done.
     """
     before = judge.probabilities(codes).mean(dim=0)
-    after = []
-    step = max(1, _MAX_VALUES // codes.numel())
-    for start in range(0, len(choices), step):
-        after.append(_mean_probabilities(judge, codes, choices[start : start + step]))
-        progress(min(start + step, len(choices)))
-    return Singles(tuple(choices), before, torch.cat(after))
+    after, broken = [], []
+    for number, choice in enumerate(choices):
+        changed = set_choices(codes, [choice])
+        seen = judge.see(changed)
+        after.append(seen.probabilities.mean(dim=0))
+        broken.append(ordinary is not None and ordinary.is_broken(ordinary.share(changed, seen.features)))
+        progress(number + 1)
+    return Singles(tuple(choices), before, torch.stack(after), torch.tensor(broken))
 
 
 def grow_set(
@@ -207,9 +217,3 @@ def _short_list(
     for pair in zip(ahead, alone, strict=True):
         listed.update(dict.fromkeys(pair))
     return [singles.choices[index] for index in list(listed)[:num_candidates]]
-
-
-def _mean_probabilities(judge: Judge, codes: Tensor, choices: Sequence[Choice]) -> Tensor:
-    """Mean probabilities with each choice in turn: `(len(choices), num_concepts)`."""
-    changed = set_each(codes, choices).flatten(0, 1)
-    return judge.probabilities(changed).reshape(len(choices), len(codes), -1).mean(dim=1)

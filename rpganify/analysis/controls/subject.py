@@ -79,7 +79,11 @@ def latent_subject(model: nn.Module, context: AnalysisContext) -> Subject:
     """
     classifier = require_classifier(context)
     latent = latent_of(model, context)
-    judge = Judge(lambda codes: latent.images(codes.to(latent.device, latent.dtype)), classifier.logits)
+    judge = Judge(
+        lambda codes: latent.images(codes.to(latent.device, latent.dtype)),
+        classifier.logits,
+        classifier.features_and_scores,
+    )
 
     def draw(num_codes: int, chance: torch.Generator) -> Tensor:
         return latent.draw(num_codes, chance).cpu()
@@ -108,9 +112,8 @@ def path_subject(model: nn.Module, context: AnalysisContext) -> Subject:
     def draw(num_codes: int, chance: torch.Generator) -> Tensor:
         return rp.paths.sample(num_codes, generator=chance)
 
-    return Subject(
-        Judge(maker.values, classifier.logits), draw, choices, rp.paths.num_buckets, False, classifier.concepts
-    )
+    judge = Judge(maker.values, classifier.logits, classifier.features_and_scores)
+    return Subject(judge, draw, choices, rp.paths.num_buckets, False, classifier.concepts)
 
 
 def require_classifier(context: AnalysisContext) -> ClassifierFeatures:

@@ -22,7 +22,7 @@ def sets_table(measured: Controls) -> Table:
     columns += [Column("random sets", "%"), Column("95 % of them up to", "%")]
     if measured.is_latent:
         columns.append(Column("all dimensions", "%"))
-    columns += [Column("end in a third class", "%"), Column("variety", "%"), Column("taken")]
+    columns += [Column("end in a third class", "%"), Column("variety", "%"), Column("ordinary", "%"), Column("taken")]
     rows: list[tuple[Cell, ...]] = []
     for one in measured.sets:
         success, random = one.outcome.success, one.random
@@ -37,6 +37,7 @@ def sets_table(measured: Controls) -> Table:
                 *everything,
                 _percent(one.outcome.elsewhere),
                 _percent(one.variety),
+                _percent(one.ordinary),
                 "yes" if measured.better(one.concept) is one else "no",
             )
         )
@@ -49,7 +50,7 @@ def outcomes_table(measured: Controls) -> Table:
     columns = [Column("class"), Column("found"), Column("size")]
     columns += _interval_columns("become the class") + _interval_columns("random sets")
     columns += [Column("mean probability before", "%"), *_interval_columns("mean probability")]
-    columns += [Column("of the class, stay", "%"), Column("end in a third class", "%"), Column("variety", "%")]
+    columns += [Column(name, "%") for name in ("of the class, stay", "end in a third class", "variety", "ordinary")]
     rows: list[tuple[Cell, ...]] = []
     for one in measured.sets:
         out = one.outcome
@@ -65,6 +66,7 @@ def outcomes_table(measured: Controls) -> Table:
                 _percent(out.stays),
                 _percent(out.elsewhere),
                 _percent(one.variety),
+                _percent(one.ordinary),
             )
         )
     return Table("outcomes", "Controlling sets, with all intervals", tuple(columns), tuple(rows), is_raw=True)
@@ -96,6 +98,7 @@ def growth_table(measured: Controls, chance: torch.Generator) -> Table:
     """Success of the sets of every size."""
     columns = (
         Column("class"), Column("found"), Column("size"), *_interval_columns("become the class"), Column("variety", "%"),
+        Column("ordinary", "%"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for one in measured.sets:
@@ -108,6 +111,7 @@ def growth_table(measured: Controls, chance: torch.Generator) -> Table:
                     point.size,
                     *_cells(mean_interval(point.reached, chance)),
                     _percent(point.variety),
+                    _percent(point.ordinary),
                 )
             )
     return Table("sizes", "Success by size of the set", columns, tuple(rows), is_raw=True)

@@ -62,14 +62,18 @@ def _of_way(measured: Controls, way: str) -> str:
     span = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
     beside = f", where random sets of that size do so for {100 * sum(random) / len(random):.0f} %" if random else ""
     varied = [one.variety for one in sets if one.variety is not None]
-    left = (
-        f" Images under them are {100 * sum(varied) / len(varied):.0f} % as varied as those of the class by themselves."
-        if varied
-        else ""
-    )
+    base = measured.base_ordinary
+    beside_base = f" ({100 * base:.0f} % without)" if base is not None else ""
+    ordinary = [one.ordinary for one in sets if one.ordinary is not None]
+    left = []
+    if varied:
+        left.append(f"{100 * sum(varied) / len(varied):.0f} % as varied as those of the class by themselves")
+    if ordinary:
+        left.append(f"{100 * sum(ordinary) / len(ordinary):.0f} % of them ordinary{beside_base}")
+    under = f" The images under them are {', and '.join(left)}." if left else ""
     return (
         f"{span} {unit} {does} bring {100 * sum(reached) / len(reached):.0f} % of the images of other classes to the wanted "
-        f"one (mean of {len(sets)} classes; the worst {100 * min(reached):.0f} %){beside}.{left}"
+        f"one (mean of {len(sets)} classes; the worst {100 * min(reached):.0f} %){beside}.{under}"
     )
 
 

@@ -6,6 +6,8 @@ makes A, and block 1 of bucket 2 and block 3 of bucket 3 together make B. Nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +32,11 @@ def planted_logits(images: Tensor) -> Tensor:
     return torch.stack([torch.full_like(is_a, 4.0), 9 * is_a, 16 * is_b], dim=1)
 
 
+def planted_judge(images: Callable[[Tensor], Tensor], **options: int) -> Judge:
+    """The planted classifier on these images; its features are the images."""
+    return Judge(images, planted_logits, lambda made: (made.flatten(1), planted_logits(made)), **options)
+
+
 def latent_images(latents: Tensor) -> Tensor:
     is_a = torch.sigmoid(5 * (latents[:, 3] - 1))
     is_b = torch.sigmoid(6 * (latents[:, 5] - 1.5)) * torch.sigmoid(6 * (latents[:, 8] - 1.5))
@@ -51,13 +58,21 @@ def draw_latents(n: int, chance: torch.Generator) -> Tensor:
 
 
 def latent_subject() -> Subject:
-    return Subject(Judge(latent_images, planted_logits), draw_latents, latent_choices(DIM), DIM, True, CONCEPTS)
+    return Subject(planted_judge(latent_images), draw_latents, latent_choices(DIM), DIM, True, CONCEPTS)
 
 
 def path_subject() -> Subject:
-    return Subject(
-        Judge(path_images, planted_logits), draw_paths, path_choices(NUM_BLOCKS), len(NUM_BLOCKS), False, CONCEPTS
-    )
+    return Subject(planted_judge(path_images), draw_paths, path_choices(NUM_BLOCKS), len(NUM_BLOCKS), False, CONCEPTS)
+
+
+def judge_of(images: Callable[[Tensor], Tensor], logits: Callable[[Tensor], Tensor]) -> Judge:
+    """A judge of any images by any scores; its features are the scores."""
+    return Judge(images, logits, lambda made: (logits(made), logits(made)))
+
+
+def code_judge(logits: Callable[[Tensor], Tensor]) -> Judge:
+    """A judge by scores of the codes themselves, `(n, num_coordinates)`."""
+    return judge_of(lambda codes: codes[:, :, None, None], lambda images: logits(images[:, :, 0, 0]))
 
 
 class Reader(nn.Module):

@@ -6,7 +6,6 @@ from rpganify.analysis.controls.choices import (
     no_weaker_choices,
     path_choices,
     set_choices,
-    set_each,
     weaker_latent_choices,
 )
 
@@ -30,10 +29,3 @@ def test_setting_leaves_the_codes_as_they_were_and_keeps_whole_numbers_whole():
     changed = set_choices(paths, [Choice(0, 9.0), Choice(2, 0.0)])
     assert changed.tolist() == [[9, 2, 0], [9, 5, 0]] and changed.dtype == torch.int64
     assert paths.tolist() == [[1, 2, 3], [4, 5, 6]]
-
-
-def test_setting_each_choice_in_turn_equals_setting_them_one_by_one():
-    latents = torch.randn(5, 4)
-    choices = latent_choices(4)
-    one_by_one = torch.stack([set_choices(latents, [choice]) for choice in choices])
-    assert torch.equal(set_each(latents, choices), one_by_one)

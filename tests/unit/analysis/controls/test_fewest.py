@@ -5,8 +5,7 @@ import torch
 
 from rpganify.analysis.controls.choices import latent_choices, path_choices
 from rpganify.analysis.controls.fewest import Fewest, find_fewest
-from rpganify.analysis.controls.judging import Judge
-from tests.unit.analysis.controls.planted import A, B, path_subject
+from tests.unit.analysis.controls.planted import A, B, code_judge, path_subject
 
 
 def random_judge(num_blocks=4, num_concepts=3, seed=0):
@@ -14,7 +13,7 @@ def random_judge(num_blocks=4, num_concepts=3, seed=0):
     table = 2 * torch.randn(
         num_blocks, num_blocks, num_blocks, num_concepts, generator=torch.Generator().manual_seed(seed)
     )
-    return Judge(lambda codes: codes, lambda codes: table[codes[:, 0], codes[:, 1], codes[:, 2]])
+    return code_judge(lambda codes: table[codes[:, 0], codes[:, 1], codes[:, 2]])
 
 
 def fewest_of_all(judge, code, concept, num_blocks=4):
@@ -83,7 +82,7 @@ def test_slopes_show_what_does_nothing_alone_and_much_beside_another_change():
         raised = 0.5 * z[:, 1] * (1 + z[:, 2]) + 0.02 * z[:, 3:].sum(dim=1)
         return torch.stack([torch.full_like(raised, 3.0), raised], dim=1)
 
-    judge, codes = Judge(lambda z: z, logits), torch.zeros(1, 30)
+    judge, codes = code_judge(logits), torch.zeros(1, 30)
     blind = find_fewest(judge, codes, latent_choices(30), 2, num_tried=8, max_pairs=0)
     seeing = find_fewest(judge, codes, latent_choices(30), 2, num_tried=8, max_pairs=0, is_differentiable=True)
     assert blind.num_changes.tolist() == [[0, -1]]
@@ -92,9 +91,7 @@ def test_slopes_show_what_does_nothing_alone_and_much_beside_another_change():
 
 
 def test_what_no_change_brings_about_is_said_so():
-    judge = Judge(
-        lambda codes: codes, lambda codes: torch.stack([torch.ones(len(codes)), torch.zeros(len(codes))], dim=1)
-    )
+    judge = code_judge(lambda codes: torch.stack([torch.ones(len(codes)), torch.zeros(len(codes))], dim=1))
     found = find_fewest(judge, torch.tensor([[0, 0]]), path_choices((2, 2)), 2)
     assert found.num_changes.tolist() == [[0, -1]]
 

@@ -8,10 +8,18 @@ import torch
 
 from rpganify.analysis.controls.choices import Choice
 from rpganify.analysis.controls.growth import MAX_POINTS, image_growth, point_for, set_growth
-from rpganify.analysis.controls.judging import Judge
 from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Sizes, measure_controls
 from rpganify.analysis.controls.scoring import reached
-from tests.unit.analysis.controls.planted import A, B, latent_subject, path_subject
+from tests.unit.analysis.controls.planted import (
+    B_BLOCKS,
+    A,
+    B,
+    judge_of,
+    latent_subject,
+    path_images,
+    path_subject,
+    planted_judge,
+)
 
 SIZES = Sizes(num_search=80, num_held=160, num_random=40, num_draws=10, num_fewest=6)
 # Among 200 paths two or three are of class B by themselves, too few to be worth a block against them.
@@ -71,6 +79,27 @@ def test_translation_is_that_of_the_better_sets(paths):
         assert rate is None or rate.value == pytest.approx(float((after[sources == source] == A).double().mean()))
 
 
+def test_a_block_that_breaks_images_controls_nothing_however_sure_the_classifier_is():
+    # Block 5 of bucket 4 makes images like no others, which the classifier takes for B.
+    def images(paths):
+        broken = 40 * (paths[:, 3:] == 5) * (1 + paths[:, :2])
+        return path_images(paths) + broken[:, None, None]
+
+    subject = replace(path_subject(), judge=planted_judge(images))
+    generator = chance()
+    real = torch.randint(2, (300, 2), generator=generator) + 0.01 * torch.randn(300, 2, generator=generator)
+    found = measure_controls(subject, 3, PATH_SIZES, real=real)
+    assert found.is_real and found.broken == (Choice(3, 5.0),)
+    assert set(B_BLOCKS) <= set(found.better(B).control.choices)
+    assert all(choice.coordinate != 3 or choice.value != 5 for one in found.sets for choice in one.control.choices)
+    # Without real images nothing is left out, and it is said how few of the images under the set are ordinary.
+    without = measure_controls(subject, 3, PATH_SIZES)
+    assert not without.is_real and without.broken == ()
+    assert Choice(3, 5.0) in without.better(B).control.choices
+    assert without.better(B).ordinary is not None and without.base_ordinary is not None
+    assert without.better(B).ordinary < 0.8 * without.base_ordinary
+
+
 def test_equal_seeds_give_equal_sets_and_the_counted_images_are_those_made(paths):
     _, found = paths
     subject = path_subject()
@@ -125,7 +154,7 @@ def test_variety_is_what_is_left_of_the_class_s_own_variance():
         is_one = (images[:, 0, 0, 0] == 1).float()
         return 9 * torch.stack([1 - is_one, is_one], dim=1)
 
-    subject = replace(path_subject(), judge=Judge(images, logits), concepts=("other", "one"))
+    subject = replace(path_subject(), judge=judge_of(images, logits), concepts=("other", "one"))
     (found,) = [one for one in measure_controls(subject, 0, PATH_SIZES).sets if one.concept == 1]
     assert found.control.choices == (Choice(0, 1.0),)
     assert found.variety == pytest.approx(1, abs=0.25)

@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from rpganify.analysis.controls.judging import Judge
 from rpganify.analysis.controls.optimised import Shift, best_by_size, choose_size, cut_shifts, descend, optimise_shifts
-from tests.unit.analysis.controls.planted import A, B, latent_subject
+from tests.unit.analysis.controls.planted import A, B, code_judge, latent_subject
 
 
 def chance():
@@ -44,7 +43,7 @@ def test_the_first_penalty_is_half_the_one_that_leaves_no_shift_optimal():
 
 
 def test_a_concept_without_any_slope_has_no_shift():
-    judge = Judge(lambda z: z, lambda z: torch.zeros(len(z), 2) + 0 * z[:, :2])
+    judge = code_judge(lambda z: torch.zeros(len(z), 2) + 0 * z[:, :2])
     assert optimise_shifts(judge, lambda n: torch.randn(n, 3), 0) == ()
 
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from rpganify.analysis.controls.choices import Choice, path_choices, set_choices, weaker_latent_choices
-from rpganify.analysis.controls.judging import Judge
 from rpganify.analysis.controls.sequential import grow_set, measure_singles
-from tests.unit.analysis.controls.planted import A_BLOCKS, B_BLOCKS, A, B, latent_subject, path_subject
+from tests.unit.analysis.controls.planted import A_BLOCKS, B_BLOCKS, A, B, code_judge, latent_subject, path_subject
 
 
 def chance():
@@ -82,7 +81,7 @@ def test_the_search_ends_at_its_size_and_where_the_gain_is_too_small(latent):
 
 def test_a_less_extreme_value_is_taken_where_it_is_better():
     # A bump around 2: at 3 the concept has gone again.
-    judge = Judge(lambda z: z, lambda z: torch.stack([1 + 0 * z[:, 0], 9 - 6 * (z[:, 0] - 2).abs()], dim=1))
+    judge = code_judge(lambda z: torch.stack([1 + 0 * z[:, 0], 9 - 6 * (z[:, 0] - 2).abs()], dim=1))
     codes = torch.randn(50, 2, generator=chance())
     choices = [Choice(index, sign * 3.0) for index in range(2) for sign in (1.0, -1.0)]
     singles = measure_singles(judge, codes, choices)
@@ -100,7 +99,7 @@ def pair_judge(num_blocks):
         )
         return torch.stack([torch.zeros_like(raised), raised], dim=1)
 
-    return Judge(lambda paths: paths, logits)
+    return code_judge(logits)
 
 
 def test_a_beam_finds_what_belongs_together_where_the_best_next_block_leads_astray():
@@ -116,9 +115,8 @@ def test_a_beam_finds_what_belongs_together_where_the_best_next_block_leads_astr
 def test_with_all_choices_tried_pairs_are_the_best_of_all_pairs():
     generator = torch.Generator().manual_seed(5)
     table = torch.randn(4, 4, 4, generator=generator)
-    random_judge = Judge(
-        lambda codes: codes,
-        lambda codes: torch.stack([torch.zeros(len(codes)), 2 * table[codes[:, 0], codes[:, 1], codes[:, 2]]], dim=1),
+    random_judge = code_judge(
+        lambda codes: torch.stack([torch.zeros(len(codes)), 2 * table[tuple(codes.long().T)]], dim=1),
     )
     codes = torch.tensor(list(itertools.product(range(4), repeat=3)))
     choices = path_choices((4, 4, 4))
