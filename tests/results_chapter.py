@@ -56,7 +56,7 @@ def _intro(found: Sequence[tuple[Recipe, Mapping[str, Any]]]) -> str:
     )
     if not verdicts:
         return f"{said} None has been run yet."
-    counted += f"{', ' if counted else ''}{undecided} are open" if undecided else ""
+    counted += f"{', ' if counted else ''}{undecided} {'is' if undecided == 1 else 'are'} open" if undecided else ""
     return (
         f"{said} Of {len(verdicts)} statements of the paper, {counted}. A statement holds, or does not, where the whole 95 % "
         "interval in brackets lies on one side of its bound; over several trainings it is Student's, of a single one it tells "
