@@ -93,7 +93,7 @@ def test_a_converted_model_s_sets_are_saved_in_its_folder_and_compared_with_a_tw
     file = shell.directory / "routed.rpgan" / "controls.safetensors"
     planted_file = file.read_bytes()
     said = shell.succeeds(
-        *("concepts", "routed.rpgan", *JUDGED, "--num-z", "160", "-o", "r", "--twin", "plain.rpgan"),
+        *("concepts", "routed.rpgan", *JUDGED, "--num-z", "500", "-o", "r", "--twin", "plain.rpgan"),
         *("--save-controls", "routed.rpgan/controls.safetensors"),
     )
     found = load_controls(file)
@@ -102,7 +102,7 @@ def test_a_converted_model_s_sets_are_saved_in_its_folder_and_compared_with_a_tw
     # Controls that lie in the model's folder are found without being named.
     assert re.search(r"next: rpganify sample routed.rpgan --control \d=\+1 -o", said.stderr)
     assert "The standard twin:" in said.stdout
-    assert "Blocks, and the twin" in (shell.directory / "r" / "index.html").read_text()
+    assert "dimensions for 2 blocks" in (shell.directory / "r" / "index.html").read_text()
 
 
 def test_a_control_of_a_standard_generator_raises_its_class_and_against_it_lowers_it(shell):
