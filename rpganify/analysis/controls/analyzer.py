@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from rpganify.analysis.analyzer import AnalysisContext, require_paths
 from rpganify.analysis.controls.drawings import Measured, measured_of
+from rpganify.analysis.controls.found import Controls, Sizes
 from rpganify.analysis.controls.judging import BATCH_SIZE
-from rpganify.analysis.controls.measure import Controls, Sizes, measure_controls
+from rpganify.analysis.controls.measure import measure_controls
 from rpganify.analysis.controls.report import controls_report
 from rpganify.analysis.controls.sequential import MIN_GAIN
 from rpganify.analysis.controls.subject import Subject, latent_subject, path_subject, require_classifier

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from rpganify.analysis.controls.figure import Line, draw_growth, draw_sets
+from rpganify.analysis.controls.found import OPTIMISED, SEQUENTIAL, Controls
 from rpganify.analysis.controls.growth import image_growth, set_growth
 from rpganify.analysis.controls.heat import draw_changes, draw_rates
-from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Controls
 from rpganify.analysis.controls.pictures import Picture, PictureRow, draw_translations
 from rpganify.analysis.controls.subject import Subject
 from rpganify.analysis.generation import to_uint8

@@ -13,8 +13,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from rpganify.analysis.bootstrap import Estimate
+from rpganify.analysis.controls.found import OPTIMISED, SEQUENTIAL, Controls, FoundSet
 from rpganify.analysis.controls.growth import Growth
-from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Controls, FoundSet
 from rpganify.report.style import COLOURS, INK, MUTED, PAPER, RULE, new_drawing, plain_axes, shorten
 
 MARKERS = {SEQUENTIAL: "o", OPTIMISED: "s"}

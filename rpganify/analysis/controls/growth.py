@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rpganify.analysis.bootstrap import Estimate
-from rpganify.analysis.controls.measure import SEQUENTIAL, Controls, FoundSet, Point
+from rpganify.analysis.controls.found import SEQUENTIAL, Controls, FoundSet, Point
 from rpganify.analysis.controls.scoring import mean_over_concepts
 
 # Equal success: as much, but for this, 0 to 1.

@@ -12,8 +12,8 @@ from rpganify.analysis.bootstrap import NUM_RESAMPLES
 from rpganify.analysis.controls import tables
 from rpganify.analysis.controls.drawings import Measured, draw_all
 from rpganify.analysis.controls.fewest import MAX_PAIRS
+from rpganify.analysis.controls.found import Controls
 from rpganify.analysis.controls.looks import MIN_ORDINARY
-from rpganify.analysis.controls.measure import Controls
 from rpganify.analysis.controls.optimised import BOUND
 from rpganify.analysis.controls.subject import require_classifier
 from rpganify.analysis.controls.words import bucket_sentences, summary

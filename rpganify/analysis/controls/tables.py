@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from rpganify.analysis.bootstrap import Estimate, mean_interval
+from rpganify.analysis.controls.found import OPTIMISED, SEQUENTIAL, Controls, FoundSet
 from rpganify.analysis.controls.growth import pairs_of_sets, point_for
-from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Controls, FoundSet
 from rpganify.analysis.controls.scoring import share
 from rpganify.report.report import Cell, Column, Table
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
+from rpganify.analysis.controls.found import OPTIMISED, SEQUENTIAL, Controls
 from rpganify.analysis.controls.growth import image_growth, pairs_of_sets, point_for
-from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Controls
 from rpganify.analysis.controls.scoring import share
 
 

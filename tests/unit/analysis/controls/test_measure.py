@@ -6,15 +6,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rpganify.analysis.controls.choices import Choice
+from rpganify.analysis.controls.choices import Choice, path_choices
+from rpganify.analysis.controls.found import OPTIMISED, SEQUENTIAL, Sizes
 from rpganify.analysis.controls.growth import MAX_POINTS, image_growth, point_for, set_growth
-from rpganify.analysis.controls.measure import OPTIMISED, SEQUENTIAL, Sizes, measure_controls
+from rpganify.analysis.controls.measure import measure_controls
 from rpganify.analysis.controls.scoring import reached
+from rpganify.errors import AnalysisError
 from tests.unit.analysis.controls.planted import (
     B_BLOCKS,
     A,
     B,
+    draw_latents,
+    draw_paths,
     judge_of,
+    latent_images,
     latent_subject,
     path_images,
     path_subject,
@@ -98,6 +103,34 @@ def test_a_block_that_breaks_images_controls_nothing_however_sure_the_classifier
     assert Choice(3, 5.0) in without.better(B).control.choices
     assert without.better(B).ordinary is not None and without.base_ordinary is not None
     assert without.better(B).ordinary < 0.8 * without.base_ordinary
+
+
+def test_real_images_of_another_kind_are_refused():
+    # Half of the paths make images like these, and any fixed block of bucket 1 makes only those that do not.
+    def images(paths):
+        is_like = paths[:, :2].eq(paths[:, :1]).all(dim=1, keepdim=True)
+        return (path_images(paths).flatten(1) + 40 * ~is_like)[:, None, None]
+
+    def draw(n, generator):
+        paths = draw_paths(n, generator)
+        paths[:, 1] = paths[:, 0]
+        return paths
+
+    subject = replace(path_subject(), judge=planted_judge(images), draw=draw, choices=path_choices((8, 1, 1, 1)))
+    generator = chance()
+    real = torch.randint(2, (300, 2), generator=generator) + 0.01 * torch.randn(300, 2, generator=generator)
+    with pytest.raises(AnalysisError, match="Every single change of a block makes most images unlike the real ones"):
+        measure_controls(subject, 3, SIZES, real=real)
+
+
+def test_a_dimension_of_which_both_extremes_break_images_can_be_shifted_all_the_same():
+    def images(latents):
+        return latent_images(latents) + 40 * (latents[:, 11].abs() > 2.5)[:, None, None, None]
+
+    real = latent_images(draw_latents(300, chance())).flatten(1)
+    found = measure_controls(replace(latent_subject(), judge=planted_judge(images)), 3, SIZES, real=real)
+    assert set(found.broken) == {Choice(11, 3.0), Choice(11, -3.0)}
+    assert len(found.of_method(OPTIMISED)) == 3
 
 
 def test_equal_seeds_give_equal_sets_and_the_counted_images_are_those_made(paths):
