@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from rpganify.analysis.bootstrap import Estimate
 from rpganify.analysis.controls.found import OPTIMISED, SEQUENTIAL, Controls, FoundSet
@@ -102,14 +102,14 @@ def draw_growth(sets: Sequence[Line], images: Sequence[Line], unit: str) -> Draw
     for number, (title, lines) in enumerate(panels):
         axes = drawing.add_subplot(1, len(panels), number + 1)
         plain_axes(axes)
-        for line in lines:
-            _draw_line(axes, line)
         largest = max(size for line in lines for size in line.growth.sizes)
+        for line in lines:
+            _draw_line(axes, line, from_0=largest <= MAX_LINEAR)
         axes.set_ylim(-2, 104)
         if largest > MAX_LINEAR:  # the first few changes do most, and stand at the left edge otherwise
             axes.set_xscale("log", base=2)
             axes.set_xlim(0.9, 1.1 * largest)
-            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         else:
             axes.set_xlim(-0.02 * largest, 1.03 * largest)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -122,13 +122,16 @@ def draw_growth(sets: Sequence[Line], images: Sequence[Line], unit: str) -> Draw
     return drawing
 
 
-def _draw_line(axes: Axes, line: Line) -> None:
+def _draw_line(axes: Axes, line: Line, *, from_0: bool) -> None:
     colour, marker, dashes = _STYLES[line.style]
     known = [(s, e) for s, e in zip(line.growth.sizes, line.growth.success, strict=True) if e is not None]
-    sizes = [0, *(size for size, _ in known)]
-    values = [0.0, *(100 * one.value for _, one in known)]
-    below = [0.0, *(100 * (one.value - one.low) for _, one in known)]
-    above = [0.0, *(100 * (one.high - one.value) for _, one in known)]
+    sizes, values = [size for size, _ in known], [100 * one.value for _, one in known]
+    below = [100 * (one.value - one.low) for _, one in known]
+    above = [100 * (one.high - one.value) for _, one in known]
+    if from_0:  # no change, no success; a logarithmic axis has no place for it
+        sizes.insert(0, 0)
+        for column in (values, below, above):
+            column.insert(0, 0.0)
     axes.errorbar(
         sizes, values, yerr=[below, above], color=colour, marker=marker, markersize=4, linestyle=dashes, linewidth=1.4,
         elinewidth=0.9, capsize=2, label=line.label, zorder=3,
