@@ -106,10 +106,10 @@ def analyze(
     """
     from rpganify.cli.analyses import analyze_models
     from rpganify.cli.analysis_tools import check_analyzers, check_is_usable, open_models
-    from rpganify.cli.console import say, show, show_json
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.report_page import make_page
     from rpganify.cli.sources import SourceOptions
+    from rpganify.cli.told import tell_reports
     from rpganify.report.writing import report_to_json, write_page
 
     check_is_usable(output)
@@ -155,12 +155,5 @@ def analyze(
     if not analyzed.reports and analyzed.refused:
         raise analyzed.refused[0]
     files = write_page(make_page([analyzed], seed), output)
-    for report in analyzed.reports:
-        for note in report.notes:
-            say(f"note ({report.name}): {note}")
-    if as_json:
-        show_json([report_to_json(report) for report in analyzed.reports])
-    else:
-        for report in analyzed.reports:
-            show(f"{report.title}: {report.summary}" if report.summary else report.title)
-    say(f"wrote {files[0]} and {len(files) - 1} files beside it")
+    content = [report_to_json(report) for report in analyzed.reports] if as_json else None
+    tell_reports(analyzed.reports, files, has_sentences=False, content=content)

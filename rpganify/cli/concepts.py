@@ -90,11 +90,11 @@ def concepts(
     from rpganify.cli.analyses import Analyzed
     from rpganify.cli.analysis_options import AnalysisOptions
     from rpganify.cli.analysis_tools import check_is_usable, make_context, open_models
-    from rpganify.cli.console import say, show, show_json
     from rpganify.cli.controls import check_controls_path, find_sets, write_controls
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.report_page import make_page
     from rpganify.cli.sources import SourceOptions
+    from rpganify.cli.told import tell_reports
     from rpganify.report.writing import report_to_json, write_page
 
     check_is_usable(output)
@@ -121,16 +121,7 @@ def concepts(
         if has_sets or save_controls is not None:
             reports.append(find_sets(named.model, context, num_z))
     files = write_page(make_page([Analyzed(named, context, tuple(reports), ())], seed), output)
-    for report in reports:
-        for note in report.notes:
-            say(f"note ({report.name}): {note}")
-    if as_json:
-        show_json([report_to_json(report) for report in reports])
-    else:
-        for report in reports:
-            show(f"{report.title}: {report.summary}")
-            for line in report.per_bucket:
-                show(line)
-    say(f"wrote {files[0]} and {len(files) - 1} files beside it")
+    content = [report_to_json(report) for report in reports] if as_json else None
+    tell_reports(reports, files, has_sentences=True, content=content)
     if save_controls is not None:
         write_controls(reports[-1], save_controls, model)

@@ -124,11 +124,12 @@ def geometry(
     from rpganify.cli.analyses import Analyzed
     from rpganify.cli.analysis_options import AnalysisOptions
     from rpganify.cli.analysis_tools import check_is_usable, make_context, open_models
-    from rpganify.cli.console import say, show, show_json
+    from rpganify.cli.console import say
     from rpganify.cli.parsing import parse_indices
     from rpganify.cli.progress import ProgressTalk
     from rpganify.cli.report_page import make_page
     from rpganify.cli.sources import SourceOptions
+    from rpganify.cli.told import tell_reports
     from rpganify.report.writing import report_to_json, write_page
 
     if num_top is not None and form != "lanczos":
@@ -177,14 +178,6 @@ def geometry(
             costs = compare_forms(*first, seed, lambda done, total: talk.update("forms", done, total))
             report = replace(report, tables=(forms_table(costs), *report.tables))
     files = write_page(make_page([Analyzed(named, context, (report,), ())], seed), output)
-    for note in report.notes:
-        say(f"note: {note}")
-    if as_json:
-        show_json(report_to_json(report))
-    else:
-        show(f"{report.title}: {report.summary}")
-        for sentence in report.per_bucket:
-            show(sentence)
-    say(f"wrote {files[0]} and {len(files) - 1} files beside it")
+    tell_reports([report], files, has_sentences=True, content=report_to_json(report) if as_json else None)
     if axes is not None:
         say(f"wrote {axes}")

@@ -47,7 +47,7 @@ def test_a_generator_of_ones_own_gets_a_page_and_files(tiny):
     )
     assert "with shuffled weights" in result.stdout and "with untrained weights" in result.stdout
     assert "a standard generator with random z; untrained" in result.stderr
-    assert "note: Checked at every position by Hessian-vector products" in result.stderr
+    assert "note (geometry): Checked at every position by Hessian-vector products" in result.stderr
     written = tiny.files().keys() - before
     assert all(name == "out" or name.startswith("out/") for name in written)
     assert {
