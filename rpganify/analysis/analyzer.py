@@ -149,3 +149,20 @@ def require_paths(model: nn.Module, analyzer: str) -> PathModel:
             f"this generator's output is {shape}. Convert a generator of pictures."
         )
     return rp
+
+
+def require_classifier(context: AnalysisContext, analyzer: str) -> ClassifierFeatures:
+    """The context's classifier, if it has one.
+
+    Args:
+        context: of the analysis.
+        analyzer: who asks, for the message.
+    Raises:
+        AnalysisError: there is none.
+    """
+    if context.classifier is None:
+        raise AnalysisError(
+            f"{analyzer} tells classes apart by a classifier, and none was named: `--classifier FILE`. `rpganify classifier "
+            "DATA -o FILE` trains one on labelled images; FILE.py:Class with --classifier-weights takes yours."
+        )
+    return context.classifier

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.analyzer import AnalysisContext, require_classifier
 from rpganify.analysis.classifier_features import ClassifierFeatures
 from rpganify.analysis.generation import evaluating
 from rpganify.analysis.path_kinds import ALL, kind_batches, path_kinds
 from rpganify.analysis.quality.measure import draw_seed
 from rpganify.analysis.quality.samples import describe_images, real_batches, real_indices, require_same_shape
-from rpganify.errors import AnalysisError
 
 SURE = 0.9
 # Real images cost no generator, and their shares are what all others are held against.
@@ -75,27 +74,13 @@ class ClassMeasurement:
         return next(subject for subject in self.subjects if subject.key == ALL)
 
 
-def require_classifier(context: AnalysisContext) -> ClassifierFeatures:
-    """The context's classifier.
-
-    Raises:
-        AnalysisError: there is none.
-    """
-    if context.classifier is None:
-        raise AnalysisError(
-            "Classes are counted by a classifier, and none was named: `--classifier FILE`. `rpganify classifier DATA -o FILE` "
-            "makes one."
-        )
-    return context.classifier
-
-
 def measure_classes(model: nn.Module, context: AnalysisContext) -> ClassMeasurement:
     """Counts of `context.num_images` images of each kind of the model's paths, of the twin, and of real ones.
 
     Raises:
         AnalysisError: no classifier, no pictures, or real images of another shape.
     """
-    classifier = require_classifier(context)
+    classifier = require_classifier(context, "classes")
     kinds = path_kinds(model, "Classes")
     twins = () if context.twin is None else path_kinds(context.twin, "Classes")[-1:]
     data = context.data

@@ -6,10 +6,10 @@ import torch
 from matplotlib.figure import Figure as Drawing
 from torch import nn
 
-from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.analyzer import AnalysisContext, require_classifier
 from rpganify.analysis.bootstrap import NUM_RESAMPLES, Estimate
 from rpganify.analysis.classes.figure import MAX_CLASSES, Bars, draw_shares
-from rpganify.analysis.classes.measure import ClassCounts, ClassMeasurement, require_classifier
+from rpganify.analysis.classes.measure import ClassCounts, ClassMeasurement
 from rpganify.analysis.classes.statistics import expected_variation, share_interval, total_variation
 from rpganify.analysis.provenance import extractor_provenance, provenance
 from rpganify.report.report import Cell, Column, Figure, JsonValue, Report, Table
@@ -54,7 +54,7 @@ def distances_from_real(measured: ClassMeasurement, seed: int) -> dict[str, Esti
 
 def settings(measured: ClassMeasurement, model: nn.Module, context: AnalysisContext) -> dict[str, JsonValue]:
     """What a comparison of several reports has to find equal."""
-    classifier = require_classifier(context)
+    classifier = require_classifier(context, "classes")
     return {
         "classifier": extractor_provenance(classifier, tuple(getattr(model, "image_shape", ()))),
         "data": None if context.data is None else context.data.name,

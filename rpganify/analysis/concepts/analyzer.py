@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.analyzer import AnalysisContext, require_paths
+from rpganify.analysis.analyzer import AnalysisContext, require_classifier, require_paths
 from rpganify.analysis.classifier_features import ClassifierFeatures
 from rpganify.analysis.concepts.interventions import (
     DELTAS,
@@ -94,7 +94,7 @@ class Concepts:
         Raises:
             AnalysisError: no classifier, no pictures, no bucket of several blocks, or a condition is missing.
         """
-        classifier = require_classifier(context)
+        classifier = require_classifier(context, self.name)
         shape = tuple(getattr(model, "image_shape", ()))
         if not is_picture(shape):
             raise AnalysisError(
@@ -157,20 +157,6 @@ class Concepts:
             shown, before = _raised(measured, classifier, after), maker(contexts[:NUM_SHOWN])
         notes = [*maker.notes(), sureness_note(observed)]
         return blocks_report(measured, (before, shown), names, model, context, num_z, notes)
-
-
-def require_classifier(context: AnalysisContext) -> ClassifierFeatures:
-    """The context's classifier.
-
-    Raises:
-        AnalysisError: there is none, or it knows fewer than two classes.
-    """
-    if context.classifier is None:
-        raise AnalysisError(
-            "Concepts are what a classifier sees, and none was named: `--classifier FILE`. `rpganify classifier DATA -o FILE` "
-            "trains one on labelled images; FILE.py:Class with --classifier-weights takes yours."
-        )
-    return context.classifier
 
 
 def _images(space: LatentMap, latents: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.analyzer import AnalysisContext, require_paths
+from rpganify.analysis.analyzer import AnalysisContext, require_classifier, require_paths
 from rpganify.analysis.controls.drawings import Measured, measured_of
 from rpganify.analysis.controls.found import Controls, Sizes
 from rpganify.analysis.controls.judging import BATCH_SIZE
 from rpganify.analysis.controls.measure import measure_controls
 from rpganify.analysis.controls.report import controls_report
 from rpganify.analysis.controls.sequential import MIN_GAIN
-from rpganify.analysis.controls.subject import Subject, latent_subject, path_subject, require_classifier
+from rpganify.analysis.controls.subject import Subject, latent_subject, path_subject
 from rpganify.analysis.generation import evaluating
 from rpganify.analysis.quality.samples import (
     extract_features,
@@ -131,7 +131,7 @@ def _real_features(context: AnalysisContext, sizes: Sizes) -> Tensor | None:
 
 
 def _subject(model: nn.Module, context: AnalysisContext) -> Subject:
-    require_classifier(context)
+    require_classifier(context, "controls")
     sampled = require_samples(model, "controls")
     if context.data is not None:
         require_same_shape(sampled.image_shape, context.data, "controls")

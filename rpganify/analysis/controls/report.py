@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.analyzer import AnalysisContext, require_classifier
 from rpganify.analysis.bootstrap import NUM_RESAMPLES
 from rpganify.analysis.controls import tables
 from rpganify.analysis.controls.drawings import Measured, draw_all
@@ -15,7 +15,6 @@ from rpganify.analysis.controls.fewest import MAX_PAIRS
 from rpganify.analysis.controls.found import Controls
 from rpganify.analysis.controls.looks import MIN_ORDINARY
 from rpganify.analysis.controls.optimised import BOUND
-from rpganify.analysis.controls.subject import require_classifier
 from rpganify.analysis.controls.words import bucket_sentences, summary
 from rpganify.analysis.provenance import extractor_provenance, provenance
 from rpganify.report.report import JsonValue, Report
@@ -125,7 +124,7 @@ def _settings(found: Controls, model: nn.Module, context: AnalysisContext) -> di
     sizes = found.sizes
     shape = tuple(getattr(model, "image_shape", ()))
     return {
-        "classifier": extractor_provenance(require_classifier(context), shape),
+        "classifier": extractor_provenance(require_classifier(context, "controls"), shape),
         "classes": list(found.concepts),
         "coordinates": found.num_coordinates,
         "ordinary images": "by real ones" if found.is_real else "by the generator's own",

@@ -9,8 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.analyzer import AnalysisContext, PathModel
-from rpganify.analysis.classifier_features import ClassifierFeatures
+from rpganify.analysis.analyzer import AnalysisContext, PathModel, require_classifier
 from rpganify.analysis.controls.choices import (
     Choice,
     latent_choices,
@@ -77,7 +76,7 @@ def latent_subject(model: nn.Module, context: AnalysisContext) -> Subject:
     Raises:
         AnalysisError: no classifier, or it has no differentiable images.
     """
-    classifier = require_classifier(context)
+    classifier = require_classifier(context, "controls")
     latent = latent_of(model, context)
     judge = Judge(
         lambda codes: latent.images(codes.to(latent.device, latent.dtype)),
@@ -97,7 +96,7 @@ def path_subject(model: nn.Module, context: AnalysisContext) -> Subject:
     Raises:
         AnalysisError: no classifier, or only one bucket has more than one block.
     """
-    classifier = require_classifier(context)
+    classifier = require_classifier(context, "controls")
     rp = cast(PathModel, model)
     choices = path_choices(rp.paths.num_blocks)
     num_varied = sum(m > 1 for m in rp.paths.num_blocks)
@@ -114,17 +113,3 @@ def path_subject(model: nn.Module, context: AnalysisContext) -> Subject:
 
     judge = Judge(maker.values, classifier.logits, classifier.features_and_scores)
     return Subject(judge, draw, choices, rp.paths.num_buckets, False, classifier.concepts)
-
-
-def require_classifier(context: AnalysisContext) -> ClassifierFeatures:
-    """The context's classifier.
-
-    Raises:
-        AnalysisError: there is none.
-    """
-    if context.classifier is None:
-        raise AnalysisError(
-            "Controls raise classes, and no classifier was named that tells them apart. Name one: `--classifier FILE`; "
-            "`rpganify classifier DATA -o FILE` trains one."
-        )
-    return context.classifier

@@ -154,7 +154,7 @@ def test_the_number_of_images_is_told_before(generator: nn.Module):
 
 
 def test_without_a_classifier_or_pictures_it_refuses(generator: nn.Module):
-    with pytest.raises(AnalysisError, match=r"what a classifier sees, and none was named.*`rpganify classifier DATA"):
+    with pytest.raises(AnalysisError, match="concepts tells classes apart by a classifier, and none was named"):
         Concepts().analyze(generator, replace(context(), classifier=None))
     with pytest.raises(AnalysisError, match=r"a bucket of at least 2 blocks"):
         Concepts(ConceptsConfig(num_z=3)).analyze(PlantedBlocks((1, 1, 1)), context((1, 1, 4)))
