@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from rpganify.analysis.forward_mode import pushed_forward
 from rpganify.analysis.geometry.culprits import find_culprits, operator_in
-from rpganify.analysis.geometry.forward_mode import pushed_forward
 from rpganify.analysis.latents import LatentMap
 from rpganify.errors import AnalysisError
 

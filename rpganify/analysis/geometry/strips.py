@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rpganify.analysis.forward_mode import pushed_forward
 from rpganify.analysis.generation import to_uint8
 from rpganify.analysis.geometry.axes import Axes
-from rpganify.analysis.geometry.forward_mode import pushed_forward
 from rpganify.analysis.latents import LatentMap
 from rpganify.errors import AnalysisError
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from rpganify.analysis.geometry.forward_mode import pushed_forward
+from rpganify.analysis.forward_mode import pushed_forward
 from tests.unit.analysis.linear_maps import curved, planted
 
 
