@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-import textwrap
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from inspect import getdoc
 from typing import Any
 
@@ -15,8 +14,8 @@ from rpganify.registry import KINDS, Kind
 from rpganify.registry.finding import DIRECTORY_VARIABLE, ENTRY_POINT_GROUP, LOAD_VARIABLE
 from rpganify.testing import CHECKS, BrokenLaw, Unavailable, check_loss
 from tests.hooks import ROOT, built_ins_of, packages_of, spec_of, summary_of
+from tests.readme_chapter import README, folded, table, with_chapter
 
-README = ROOT / "README.md"
 FIRST_PLUGIN = ROOT / "examples" / "plugins" / "dense.py"
 BEGIN = "<!-- Written by `python -m tests.plugin_chapter`; change that, not this. -->\n"
 END = "<!-- Up to here. -->\n"
@@ -51,7 +50,7 @@ With the file's folder, every command knows the name:
 
 The hooks, each with such a file as its example in `rpganify/hookspecs.py`:
 
-{_table(("hook", "offers", "used by", "checked by", "implemented by"), [_hook_row(kind) for kind in KINDS])}
+{table(("hook", "offers", "used by", "checked by", "implemented by"), [_hook_row(kind) for kind in KINDS])}
 
 A factory may be a text, `"package.module:attribute"`, which is imported when somebody asks for that name: names are
 listed and completed in the shell without torch.
@@ -60,11 +59,11 @@ listed and completed in the shell without torch.
     rpganify plugins new loss mine    # {_help(plugins.new)}
     rpganify plugins doctor           # {_help(plugins.doctor)}
 
-{_folded(f"`new` takes a kind: {', '.join(kind.word for kind in KINDS)}.")}
+{folded(f"`new` takes a kind: {', '.join(kind.word for kind in KINDS)}.")}
 
 A package is found by its entry point in the group `{ENTRY_POINT_GROUP}`, a file by its folder:
 
-{_table(("to", "write"), _ways())}
+{table(("to", "write"), _ways())}
 
 A plugin that cannot be imported is reported and left out; a misspelt hook, or a name that two plugins give, is refused,
 naming both.
@@ -85,7 +84,7 @@ skips the test.
 
 `plugins/` holds packages that use the public names only; `pip install ./plugins/NAME` installs one:
 
-{_table(("package", "what it is"), _packages())}
+{table(("package", "what it is"), _packages())}
 """
 
 
@@ -103,11 +102,7 @@ def rendered(readme: str) -> str:
     Raises:
         ValueError: the marks are missing, or there is more than one pair.
     """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in after:
-        raise ValueError(f"{README.name} holds {BEGIN.strip()} and {END.strip()} once each, in this order.")
-    return before + BEGIN + chapter() + "\n" + END + after
+    return with_chapter(readme, BEGIN, END, chapter())
 
 
 def _hook_row(kind: Kind) -> tuple[str, ...]:
@@ -145,22 +140,13 @@ def _failure() -> str:
     try:
         check_loss(UpsideDown())
     except BrokenLaw as error:
-        return _folded(f"{BrokenLaw.__name__}: {error}")
+        return folded(f"{BrokenLaw.__name__}: {error}")
     raise AssertionError("check_loss passes a loss that is upside down")
 
 
 def _help(command: Callable[..., Any]) -> str:
     line = (getdoc(command) or "").partition("\n")[0].rstrip(".")
     return line[:1].lower() + line[1:]
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _folded(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 116, break_long_words=False, break_on_hyphens=False))
 
 
 def _indented(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from examples.reproducing.reading import read_recipe, recipe_names
 from examples.reproducing.recipe import Recipe
 from examples.reproducing.results import read_results
 from tests.hooks import ROOT
+from tests.readme_chapter import README, folded, table, with_chapter
 
-README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results"
 BEGIN = "<!-- Written by `python -m tests.results_chapter` from docs/results; change those, not this. -->\n"
 END = "<!-- Up to here: results. -->\n"
@@ -26,7 +25,7 @@ def chapter(results: Path = RESULTS) -> str:
     """
     recipes = [read_recipe(name, is_small=is_small) for name in recipe_names() for is_small in (False, True)]
     found = [(recipe, content) for recipe in recipes if (content := read_results(results / recipe.label)) is not None]
-    parts = [_folded(_intro(found)), *(_experiment(recipe, content) for recipe, content in found)]
+    parts = [folded(_intro(found)), *(_experiment(recipe, content) for recipe, content in found)]
     parts.append(_not_run(recipes, {recipe.label for recipe, _ in found}))
     return "\n" + "\n\n".join(part for part in parts if part) + "\n"
 
@@ -37,11 +36,7 @@ def rendered(readme: str, results: Path = RESULTS) -> str:
     Raises:
         ValueError: the marks are missing, or there is more than one pair.
     """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in after:
-        raise ValueError(f"{README.name} holds {BEGIN.strip()} and {END.strip()} once each, in this order.")
-    return before + BEGIN + chapter(results) + "\n" + END + after
+    return with_chapter(readme, BEGIN, END, chapter(results))
 
 
 def _intro(found: Sequence[tuple[Recipe, Mapping[str, Any]]]) -> str:
@@ -76,8 +71,8 @@ def _experiment(recipe: Recipe, content: Mapping[str, Any]) -> str:
     picture = f"docs/results/{recipe.label}/{content['picture']}"
     return "\n\n".join(
         [
-            _folded(text),
-            _table(("statement", "paper", "here", "so it"), rows),
+            folded(text),
+            table(("statement", "paper", "here", "so it"), rows),
             f"![{content['caption']}]({picture})",
         ]
     )
@@ -123,15 +118,6 @@ def _not_run(recipes: Sequence[Recipe], done: set[str]) -> str:
 def _why(recipe: Recipe) -> str:
     cost = recipe.cost
     return f"{cost}; needs {recipe.needs}" if recipe.needs else cost
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in lines)
-
-
-def _folded(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 116, break_long_words=False, break_on_hyphens=False))
 
 
 if __name__ == "__main__":
