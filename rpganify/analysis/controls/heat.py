@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Drawing
@@ -82,30 +83,11 @@ def _draw(
     left, top = MARGIN + LABEL, MARGIN + HEAD
     axes.text(left, MARGIN + 0.13, column_title, fontsize=9, color=INK, va="center", parse_math=False)
     axes.text(MARGIN, MARGIN + HEAD - 0.15, row_title, fontsize=9, color=INK, va="center", parse_math=False)
+    label = partial(axes.text, fontsize=8.5, color=INK, weight="bold", va="center", parse_math=False)
     for index, name in enumerate(concepts):
         middle = (index + 0.5) * CELL
-        axes.text(
-            left + middle,
-            top - 0.15,
-            shorten(name, 7),
-            fontsize=8.5,
-            color=INK,
-            ha="center",
-            weight="bold",
-            va="center",
-            parse_math=False,
-        )
-        axes.text(
-            left - 0.12,
-            top + middle,
-            shorten(name, 11),
-            fontsize=8.5,
-            color=INK,
-            ha="right",
-            weight="bold",
-            va="center",
-            parse_math=False,
-        )
+        label(left + middle, top - 0.15, shorten(name, 7), ha="center")
+        label(left - 0.12, top + middle, shorten(name, 11), ha="right")
     for row, of_row in enumerate(values):
         for column, value in enumerate(of_row):
             x, y = left + column * CELL, top + row * CELL

@@ -35,7 +35,7 @@ Apply = Callable[[Tensor], Tensor]
 Done = Callable[[str, int, int], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Codes:
     """Codes for each purpose, no two of them the same, and what the classifier says of them as they are."""
 
@@ -50,6 +50,31 @@ class _Codes:
     def held_before(self) -> Tensor:
         """Class probabilities of the held-out codes as they are."""
         return self.held_seen.probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What controlling sets of one concept are searched with, in either way.
+
+    Args:
+        subject: the generator.
+        codes: to find sets on, and to measure them on.
+        concept: class index.
+        name: of the class.
+        sizes: how many codes.
+        min_gain: that ends the sequential search.
+        num_candidates: that it tries at each step.
+        chance: of all draws.
+    """
+
+    subject: Subject
+    codes: _Codes
+    concept: int
+    name: str
+    sizes: Sizes
+    min_gain: float
+    num_candidates: int
+    chance: torch.Generator
 
 
 def measure_controls(
@@ -104,12 +129,13 @@ def measure_controls(
     after: list[Tensor | None] = []
     for concept, name in enumerate(subject.concepts):
         progress("controlling sets", concept, len(subject.concepts))
-        found = [_sequential(subject, codes, singles, concept, name, sizes, min_gain, num_candidates, chance)]
+        one = _Search(subject, codes, concept, name, sizes, min_gain, num_candidates, chance)
+        found = [_sequential(one, singles)]
         if subject.is_latent and is_optimised:
-            optimised = _optimised(subject, codes, all_singles, concept, name, sizes, chance)
+            optimised = _optimised(one, all_singles)
             found += [optimised] if optimised is not None else []
         sets += found
-        best = min(found, key=lambda one: (-(one.chosen_by or 0.0), one.size))
+        best = min(found, key=lambda made: (-(made.chosen_by or 0.0), made.size))
         after.append(subject.judge.probabilities(best.control.apply(held)) if best.size else None)
     progress("controlling sets", len(subject.concepts), len(subject.concepts))
     fewest = None
@@ -137,31 +163,28 @@ def measure_controls(
     )
 
 
-def _sequential(
-    subject: Subject,
-    codes: _Codes,
-    singles: Singles,
-    concept: int,
-    name: str,
-    sizes: Sizes,
-    min_gain: float,
-    num_candidates: int,
-    chance: torch.Generator,
-) -> FoundSet:
+def _sequential(search: _Search, singles: Singles) -> FoundSet:
+    subject, concept = search.subject, search.concept
     grow = partial(
-        grow_set, subject.judge, codes.search, concept, singles, min_gain=min_gain, max_size=subject.max_size,
-        num_candidates=num_candidates, beam=subject.beam, weaker=subject.weaker, is_differentiable=subject.is_latent,
-    )  # fmt: skip
+        grow_set,
+        *(subject.judge, search.codes.search, concept, singles),
+        min_gain=search.min_gain,
+        max_size=subject.max_size,
+        num_candidates=search.num_candidates,
+        beam=subject.beam,
+        weaker=subject.weaker,
+        is_differentiable=subject.is_latent,
+    )
     steps = grow()
     choices = steps[-1].choices if steps else ()
     if subject.is_latent:
-        control = Control(name, "set", choices)
+        control = Control(search.name, "set", choices)
     else:
         lowering = tuple(step.choices for step in grow(is_raised=False))
-        control = Control(name, "blocks", choices, tuple(step.choices for step in steps), lowering)
+        control = Control(search.name, "blocks", choices, tuple(step.choices for step in steps), lowering)
 
     def draw() -> Apply:
-        drawn = random_choices(singles, len(choices), concept, chance, is_latent=subject.is_latent)
+        drawn = random_choices(singles, len(choices), concept, search.chance, is_latent=subject.is_latent)
         return lambda here: set_choices(here, drawn)
 
     everything = None
@@ -169,26 +192,20 @@ def _sequential(
         best = [singles.better(coordinate, concept) for coordinate in singles.coordinates]
         everything = partial(set_choices, choices=best)
     curve = [(len(step.choices), partial(set_choices, choices=step.choices)) for step in steps]
-    return _measured(
-        subject, codes, concept, SEQUENTIAL, control, steps, draw, everything, curve, sizes, chance
-    )  # fmt: skip
+    return _measured(search, SEQUENTIAL, control, draw, curve, everything, steps)
 
 
-def _optimised(
-    subject: Subject,
-    codes: _Codes,
-    singles: Singles,
-    concept: int,
-    name: str,
-    sizes: Sizes,
-    chance: torch.Generator,
-) -> FoundSet | None:
+def _optimised(search: _Search, singles: Singles) -> FoundSet | None:
     """None where the concept has no slope at all."""
+    subject, codes, concept, chance = search.subject, search.codes, search.concept, search.chance
     rates: list[float] = []
 
     def rate(shift: Tensor) -> float:
         judged = subject.judge.probabilities(codes.choosing + shift.to(codes.choosing))
         return share(reached(codes.choosing_before, judged, concept)) or 0.0
+
+    def control_of(shift: Tensor) -> Control:
+        return Control(search.name, "shift", _as_choices(shift))
 
     def is_enough(shift: Shift) -> bool:
         # Two penalties in a row that bring nothing more: the sets only grow from here.
@@ -199,7 +216,7 @@ def _optimised(
         subject.judge,
         lambda n: subject.draw(n, chance),
         concept,
-        batch_size=max(8, min(BATCH_SIZE, sizes.num_search // 2)),
+        batch_size=max(8, min(BATCH_SIZE, search.sizes.num_search // 2)),
         is_enough=is_enough,
     )
     if not shifts:
@@ -209,37 +226,44 @@ def _optimised(
     best = best_by_size(candidates, found)
     size = choose_size({size: found[index] for size, index in best.items()}, len(codes.choosing)) if best else 0
     shift = candidates[best[size]] if best else torch.zeros(subject.num_coordinates, dtype=torch.float64)
-    control = Control(name, "shift", _as_choices(shift))
 
     def draw() -> Apply:
-        drawn = random_shift(singles, shift, concept, chance)
-        return Control(name, "shift", _as_choices(drawn)).apply
+        return control_of(random_shift(singles, shift, concept, chance)).apply
 
-    curve = [(size, Control(name, "shift", _as_choices(candidates[index])).apply) for size, index in best.items()]
-    everything = Control(name, "shift", _as_choices(shifts[-1].shift)).apply
-    return _measured(subject, codes, concept, OPTIMISED, control, (), draw, everything, curve, sizes, chance)
+    curve = [(size, control_of(candidates[index]).apply) for size, index in best.items()]
+    everything = control_of(shifts[-1].shift).apply
+    return _measured(search, OPTIMISED, control_of(shift), draw, curve, everything)
 
 
 def _measured(
-    subject: Subject,
-    codes: _Codes,
-    concept: int,
+    search: _Search,
     method: str,
     control: Control,
-    steps: tuple[Step, ...],
     draw: Callable[[], Apply],
-    everything: Apply | None,
     curve: Sequence[tuple[int, Apply]],
-    sizes: Sizes,
-    chance: torch.Generator,
+    everything: Apply | None,
+    steps: tuple[Step, ...] = (),
 ) -> FoundSet:
-    see = subject.judge.see
+    """A set that was found, judged on held-out codes.
+
+    Args:
+        search: that found it.
+        method: how.
+        control: what it does.
+        draw: a random set of its size.
+        curve: sets by size, on the way to its own.
+        everything: sets or moves all dimensions; None for paths.
+        steps: of the sequential way.
+    """
+    codes, concept, sizes, chance = search.codes, search.concept, search.sizes, search.chance
+    judge = search.subject.judge
+    see, judged = judge.see, judge.probabilities
     changed = control.apply(codes.held) if control.choices else codes.held
     seen = see(changed)
     outcome = score_outcome(codes.held_before, seen.probabilities, concept, chance)
     few, few_before = codes.held[: sizes.num_random], codes.held_before[: sizes.num_random]
     num_draws = sizes.num_draws if control.choices else 0
-    random = score_random(subject.judge, few, few_before, concept, draw, num_draws) if num_draws else None
+    random = score_random(judge, few, few_before, concept, draw, num_draws) if num_draws else None
     some, some_before = codes.held[: sizes.num_search], codes.held_before[: sizes.num_search]
     own = codes.held_seen.looks[codes.held_before.argmax(dim=1) == concept]
     points = []
@@ -249,7 +273,6 @@ def _measured(
         is_there = reached(some_before, found.probabilities, concept)
         ordinary = codes.ordinary.share(made, found.features)
         points.append(Point(size, is_there, variety(found.looks, own), ordinary))
-    judged = subject.judge.probabilities
     chosen = control.apply(codes.choosing) if control.choices else codes.choosing
     return FoundSet(
         concept,
