@@ -22,7 +22,7 @@ from rpganify.analysis.concepts.interventions import (
 )
 from rpganify.analysis.concepts.measured import Measured, correlate, measure_blocks, measure_latents
 from rpganify.analysis.concepts.pictures import Raised
-from rpganify.analysis.concepts.report import blocks_report, latent_report, sureness_note
+from rpganify.analysis.concepts.report import Intervened, blocks_report, latent_report, sureness_note
 from rpganify.analysis.generation import ImageMaker, evaluating, to_uint8
 from rpganify.analysis.latents import LatentMap, latent_of
 from rpganify.data.display import is_picture
@@ -134,7 +134,7 @@ class Concepts:
             shown = _raised(measured, classifier, after)
             before = to_uint8(_images(space, kept))
         notes = [sureness_note(observed)]
-        return latent_report(measured, doses, correlated, (before, shown), model, context, num_z, notes)
+        return latent_report(Intervened(measured, before, shown, model, context, num_z, notes), doses, correlated)
 
     def _of_blocks(self, model: nn.Module, classifier: ClassifierFeatures, context: AnalysisContext) -> Report:
         rp, num_z = require_paths(model, self.name), self._num_z(context)
@@ -156,7 +156,7 @@ class Concepts:
 
             shown, before = _raised(measured, classifier, after), maker(contexts[:NUM_SHOWN])
         notes = [*maker.notes(), sureness_note(observed)]
-        return blocks_report(measured, (before, shown), names, model, context, num_z, notes)
+        return blocks_report(Intervened(measured, before, shown, model, context, num_z, notes), names)
 
 
 def _images(space: LatentMap, latents: Tensor) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from rpganify.analysis.analyzer import AnalysisContext
+from rpganify.analysis.analyzer import AnalysisContext, require_classifier
 from rpganify.analysis.bootstrap import NUM_RESAMPLES
 from rpganify.analysis.concepts.figure import MAX_COLUMNS, draw_effects, draw_importance
 from rpganify.analysis.concepts.measured import Correlated, Dose, Group, Measured
@@ -58,28 +59,38 @@ Manipulation"; which values are set, and all of the statistics, are ours, as its
 """
 
 
-def latent_report(
-    measured: Measured,
-    doses: Sequence[Dose],
-    correlated: Correlated,
-    shown: tuple[Tensor, list[Raised]],
-    model: nn.Module,
-    context: AnalysisContext,
-    num_z: int,
-    notes: Sequence[str],
-) -> Report:
+@dataclass(frozen=True, slots=True)
+class Intervened:
+    """What reports on standard and on converted generators are both made of.
+
+    Args:
+        measured: the effects of the largest δ, or of all blocks.
+        before: images as they were, uint8 `(k, C, H, W)`.
+        raised: the same after the interventions that raise each concept most.
+        model: for its hash.
+        context: seed, classifier.
+        num_z: latents, or paths, that interventions were made on.
+        notes: what else is to be known.
+    """
+
+    measured: Measured
+    before: Tensor
+    raised: Sequence[Raised]
+    model: nn.Module
+    context: AnalysisContext
+    num_z: int
+    notes: Sequence[str]
+
+
+def latent_report(found: Intervened, doses: Sequence[Dose], correlated: Correlated) -> Report:
     """The report on a standard generator.
 
     Args:
-        measured: the effects of the largest δ.
+        found: what there is to tell.
         doses: of each δ.
         correlated: how z goes together with the classes.
-        shown: images before, and after the interventions that raise each concept most.
-        model: for its hash.
-        context: seed, classifier.
-        num_z: latents that interventions were made on.
-        notes: what else is to be known.
     """
+    measured = found.measured
     delta, num_cells = doses[-1].delta, measured.effects.mean.numel()
     caption = (
         f"What setting each number of z to +{delta:g} (top) and \N{MINUS SIGN}{delta:g} (bottom) does to each class "
@@ -88,7 +99,7 @@ def latent_report(
     )
     if len(measured.names) > MAX_COLUMNS:
         caption += f" The {MAX_COLUMNS} most important of {len(measured.names)} are shown."
-    definition = OF_LATENT.format(num_z=num_z, num_observed=correlated.num_observed) + _common(
+    definition = OF_LATENT.format(num_z=found.num_z, num_observed=correlated.num_observed) + _common(
         measured, "a number of z", "numbers of z", "latent", ", averaged over −δ and +δ", "", num_cells
     )
     return Report(
@@ -105,33 +116,21 @@ def latent_report(
         figures=(
             Figure("effects", caption, draw_effects(measured, is_stacked=True)),
             _importance_figure(measured, "numbers of z", is_by_bucket=False),
-            *_pictures(shown),
+            *_pictures(found),
         ),
-        provenance=_provenance(measured, model, context, {"latents": num_z, "δ": [one.delta for one in doses]}),
-        notes=(*notes, *_correlation_note(correlated), *_reading_notes(measured)),
+        provenance=_provenance(found, {"latents": found.num_z, "δ": [one.delta for one in doses]}),
+        notes=(*found.notes, *_correlation_note(correlated), *_reading_notes(measured)),
     )
 
 
-def blocks_report(
-    measured: Measured,
-    shown: tuple[Tensor, list[Raised]],
-    names: Sequence[str],
-    model: nn.Module,
-    context: AnalysisContext,
-    num_z: int,
-    notes: Sequence[str],
-) -> Report:
+def blocks_report(found: Intervened, names: Sequence[str]) -> Report:
     """The report on a converted generator.
 
     Args:
-        measured: the effects of all blocks.
-        shown: images before, and after the interventions that raise each concept most.
+        found: what there is to tell.
         names: of all buckets.
-        model: for its hash.
-        context: seed, classifier.
-        num_z: paths that interventions were made on.
-        notes: what else is to be known.
     """
+    measured = found.measured
     num_cells = measured.effects.mean.numel()
     caption = (
         "What each block does to each class probability, against the mean of its bucket's blocks in the same paths. A panel "
@@ -148,7 +147,8 @@ def blocks_report(
             _bucket_sentence(measured, by_bucket.get(number), f"Bucket {number} ({name})")
             for number, name in enumerate(names, start=1)
         ),
-        definition=OF_BLOCKS.format(num_z=num_z) + _common(measured, "A block", "blocks", "path", "", own, num_cells),
+        definition=OF_BLOCKS.format(num_z=found.num_z)
+        + _common(measured, "A block", "blocks", "path", "", own, num_cells),
         tables=(
             concepts_table(measured, None),
             buckets_table(measured),
@@ -158,11 +158,11 @@ def blocks_report(
         figures=(
             Figure("effects", caption, draw_effects(measured, is_stacked=False)),
             _importance_figure(measured, "blocks", is_by_bucket=True),
-            *_pictures(shown),
+            *_pictures(found),
         ),
-        provenance=_provenance(measured, model, context, {"paths": num_z}),
+        provenance=_provenance(found, {"paths": found.num_z}),
         notes=(
-            *notes,
+            *found.notes,
             *_reading_notes(measured),
             "A block is measured against its bucket: one that raises a class much makes all others lower it a little.",
         ),
@@ -265,15 +265,14 @@ def _importance_figure(measured: Measured, many: str, *, is_by_bucket: bool) -> 
     return Figure("importance", caption, draw_importance(measured, is_by_bucket))
 
 
-def _pictures(shown: tuple[Tensor, list[Raised]]) -> list[Figure]:
-    before, rows = shown
-    if not rows:
+def _pictures(found: Intervened) -> list[Figure]:
+    if not found.raised:
         return []
     caption = (
         "The first random images, and below them the same with the one variable set that raises each class most; framed "
         "where the classifier takes the image for the class."
     )
-    return [Figure("raised", caption, draw_raised(before, rows))]
+    return [Figure("raised", caption, draw_raised(found.before, found.raised))]
 
 
 def _correlation_note(correlated: Correlated) -> list[str]:
@@ -312,16 +311,14 @@ def _reading_notes(measured: Measured) -> list[str]:
     return notes
 
 
-def _provenance(
-    measured: Measured, model: nn.Module, context: AnalysisContext, sizes: dict[str, JsonValue]
-) -> dict[str, JsonValue]:
-    assert context.classifier is not None
-    shape = tuple(getattr(model, "image_shape", ()))
+def _provenance(found: Intervened, sizes: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    classifier = require_classifier(found.context, "concepts")
+    shape = tuple(getattr(found.model, "image_shape", ()))
     settings: dict[str, JsonValue] = {
         **sizes,
-        "concepts": list(measured.concepts),
+        "concepts": list(found.measured.concepts),
         "false discovery rate": FALSE_DISCOVERY_RATE,
         "resamples": NUM_RESAMPLES,
-        "classifier": extractor_provenance(context.classifier, shape),
+        "classifier": extractor_provenance(classifier, shape),
     }
-    return provenance(model, context, settings)
+    return provenance(found.model, found.context, settings)
