@@ -35,7 +35,7 @@ def dark_png(drawing: Drawing) -> bytes:
     lightness is turned round, so that all contrasts stay. Images stay as they are, and so does the text that lies on
     one, such as numbers on a heat map that is drawn as an image.
     """
-    drawing.canvas.draw()  # places everything, so that what lies on a picture can be told
+    drawing.draw_without_rendering()  # places everything, so that what lies on a picture can be told
     # Setting a colour back is not always the same as never having set it: an edge may follow the face.
     before = [(artist, dict(vars(artist))) for artist in drawing.findobj()]
     try:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from importlib.resources import files
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from rpganify.report.contents import WORDS, Page, contents_of, findings_of, sections_of
-from rpganify.report.pictures import data_uri, picture_of, png_size
+from rpganify.report.pictures import ToPng, data_uri, figure_to_png, picture_of, png_size
 from rpganify.report.report import Cell, JsonValue, Table
 
 _TEMPLATES = ("page.html.jinja", "parts.html.jinja")
 
 
-def render_page(page: Page) -> str:
-    """The page as HTML; every text in it is escaped. Its only script is its own, for colours, contents and figures."""
+def render_page(page: Page, to_png: ToPng = figure_to_png) -> str:
+    """The page as HTML; every text in it is escaped. Its only script is its own, for colours, contents and figures.
+
+    Args:
+        page: what it says.
+        to_png: draws its figures; who writes them to files as well gives one that draws each once.
+    """
     texts = {name: _text_of(name) for name in (*_TEMPLATES, "page.css", "page.js")}
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=DictLoader(texts)
     )
     environment.filters.update(
-        cell=format_cell, json=format_value, rows=merged_rows, paragraphs=_paragraphs, code=_code, picture=picture_of,
-        embedded=data_uri, size=png_size,
+        cell=format_cell, json=format_value, rows=merged_rows, paragraphs=_paragraphs, code=_code,
+        picture=partial(picture_of, to_png=to_png), embedded=data_uri, size=png_size,
         findings=findings_of,
     )  # fmt: skip
     sections = sections_of(page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rpganify.report.dark import dark_png
@@ -12,6 +13,8 @@ from rpganify.report.report import Figure, Report
 
 # Figures are drawn at 200 dpi; two of their pixels to one of the page's is their natural size, crisp on fine screens.
 PIXELS_PER_PX = 2
+
+ToPng = Callable[[Figure], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,18 @@ class Picture:
     height_px: int
 
 
-def picture_of(figure: Figure) -> Picture:
-    """The figure, ready to stand in a page."""
-    light, dark = figure_to_png(figure), figure_to_dark_png(figure)
+def figure_to_png(figure: Figure) -> bytes:
+    """The picture as a PNG file; equal figures give equal bytes."""
+    if isinstance(figure.picture, bytes):
+        return figure.picture
+    buffer = io.BytesIO()
+    figure.picture.savefig(buffer, format="png", dpi="figure", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def picture_of(figure: Figure, to_png: ToPng = figure_to_png) -> Picture:
+    """The figure, ready to stand in a page; `to_png` draws it, or has drawn it before."""
+    light, dark = to_png(figure), figure_to_dark_png(figure)
     width, height = png_size(light)
     dark_uri = data_uri(dark) if dark is not None else ""
     return Picture(data_uri(light), dark_uri, max(1, width // PIXELS_PER_PX), max(1, height // PIXELS_PER_PX))
@@ -53,15 +65,6 @@ def pictures_of(report: Report) -> dict[str, bytes]:
 def dark_name(name: str) -> str:
     """The name of a picture's version for dark pages: `x.dark.png` of `x.png`."""
     return f"{name.removesuffix('.png')}.dark.png"
-
-
-def figure_to_png(figure: Figure) -> bytes:
-    """The picture as a PNG file; equal figures give equal bytes."""
-    if isinstance(figure.picture, bytes):
-        return figure.picture
-    buffer = io.BytesIO()
-    figure.picture.savefig(buffer, format="png", dpi="figure", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def figure_to_dark_png(figure: Figure) -> bytes | None:

@@ -9,12 +9,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from rpganify.errors import AnalysisError
 from rpganify.report.contents import Page
 from rpganify.report.page import render_page
-from rpganify.report.pictures import dark_name, figure_to_png, pictures_of
+from rpganify.report.pictures import ToPng, dark_name, figure_to_png, pictures_of
 from rpganify.report.report import Report, Table
 from rpganify.report.subject import Subject
 
@@ -139,25 +140,26 @@ def table_to_csv(table: Table) -> str:
 
 
 def _contents(page: Page) -> dict[str, bytes]:
+    to_png = cache(figure_to_png)  # the page holds the pictures of the files, and drawing takes most of the time
     files: list[tuple[str, bytes]] = []
     for report in page.comparisons:
-        files += _files_of(report, "")
+        files += _files_of(report, "", to_png)
     for subject in page.subjects:
         for report in subject.reports:
-            files += _files_of(report, page.folder(subject))
+            files += _files_of(report, page.folder(subject), to_png)
     if not files:
         raise AnalysisError("There is no report to write. Name an analyzer; `rpganify plugins` lists them.")
     names = [name for name, _ in files]
     twice = sorted({name for name in (*names, PAGE, DATA) if (*names, PAGE, DATA).count(name) > 1})
     if twice:
         raise AnalysisError(f"Two parts of these reports would be written to {twice[0]!r}; give each its own name.")
-    return {PAGE: render_page(page).encode(), DATA: _json(page_to_json(page)), **dict(files)}
+    return {PAGE: render_page(page, to_png).encode(), DATA: _json(page_to_json(page)), **dict(files)}
 
 
-def _files_of(report: Report, folder: str) -> list[tuple[str, bytes]]:
+def _files_of(report: Report, folder: str, to_png: ToPng) -> list[tuple[str, bytes]]:
     files = [(f"{report.name}.json", _json(report_to_json(report)))]
     files += [(report.file(table), table_to_csv(table).encode()) for table in report.tables]
-    files += [(report.file(figure), figure_to_png(figure)) for figure in report.figures]
+    files += [(report.file(figure), to_png(figure)) for figure in report.figures]
     return [(folder + name, content) for name, content in files]
 
 

@@ -61,8 +61,8 @@ def check_analyzer(
         found=repr(first.name),
         repair="Write Report(self.name, …).",
     )
-    _check_writing(name, first)
-    _check_sameness(name, first, second)
+    files = _check_writing(name, first)
+    _check_sameness(name, first, files, second)
     if model is None:
         _check_standard(name, analyzer, chosen)
 
@@ -95,16 +95,18 @@ def _analyzed(name: str, analyzer: Analyzer, model: nn.Module, context: Analysis
     return report
 
 
-def _check_writing(name: str, report: Report) -> None:
+def _check_writing(name: str, report: Report) -> dict[str, bytes]:
+    """The files that it was written to, by name."""
     repair = "Give tables plain numbers and texts, provenance JSON data, and figures PNG bytes or Matplotlib's."
     with (
         tempfile.TemporaryDirectory() as folder,
         working(f"{name}'s report", expected="to be written as page, JSON, CSV and PNG", repair=repair),
     ):
-        write_reports([report], Path(folder), title="check")
+        written = write_reports([report], Path(folder), title="check")
+        return {path.name: path.read_bytes() for path in written}
 
 
-def _check_sameness(name: str, first: Report, second: Report) -> None:
+def _check_sameness(name: str, first: Report, files: dict[str, bytes], second: Report) -> None:
     texts = [json.dumps(report_to_json(report), sort_keys=True) for report in (first, second)]
     repair = "Draw with a `torch.Generator` seeded by context.seed, and leave times and file names out."
     if texts[0] != texts[1]:
@@ -119,7 +121,7 @@ def _check_sameness(name: str, first: Report, second: Report) -> None:
         )
     for one, two in zip(first.figures, second.figures, strict=True):
         require(
-            figure_to_png(one) == figure_to_png(two),
+            files[first.file(one)] == figure_to_png(two),
             f"{name}'s figure {one.name!r}",
             expected="to be the same picture for the same model and seed",
             found="another one",

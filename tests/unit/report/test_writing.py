@@ -1,8 +1,10 @@
+import base64
 import csv
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from PIL import Image
@@ -51,6 +53,16 @@ def test_json_and_csv_hold_the_numbers_in_full_precision_and_none_as_no_value(tm
     assert heading == ["bucket", "name", "size [px]", "std"]
     assert [float(first[2]), float(first[3])] == [0.1 + 0.2, 1 / 3]
     assert second == ["2", "last, one", "", ""]
+
+
+def test_a_figure_is_drawn_once_for_page_and_file_and_once_for_a_dark_page(tmp_path: Path):
+    made = report()
+    drawing = made.figures[0].picture
+    with patch.object(drawing, "savefig", wraps=drawing.savefig) as savefig:
+        write_reports([made], tmp_path, title="m")
+    assert savefig.call_count == 2
+    file = base64.b64encode((tmp_path / "size-plot.png").read_bytes()).decode()
+    assert f"data:image/png;base64,{file}" in (tmp_path / "index.html").read_text()
 
 
 def test_a_figure_is_saved_at_its_own_resolution(tmp_path: Path):
