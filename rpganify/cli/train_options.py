@@ -207,7 +207,8 @@ PrecisionOption = Annotated[
 CompileOption = Annotated[
     bool,
     typer.Option(
-        "--compile", help="Let torch.compile make a discriminator without spectral norm, and a standard generator."
+        "--compile",
+        help="Let torch.compile make the generator, and a discriminator without spectral norm. A converted generator needs --sampling equal, and a batch that is a multiple of its blocks.",
     ),
 ]
 ChannelsLastOption = Annotated[

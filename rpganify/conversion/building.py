@@ -19,7 +19,7 @@ from rpganify.plan import FIXED_INPUT
 from rpganify.routing.blueprint import Blueprint, TensorSpec
 from rpganify.routing.generator import RandomPathGenerator, StandardGenerator
 from rpganify.routing.layers import RoutedLayer
-from rpganify.routing.program import LatentPrograms, Program
+from rpganify.routing.program import LatentPrograms, Program, RoutedProgram
 
 
 def build_random_path_generator(blueprint: Blueprint) -> RandomPathGenerator:
@@ -33,10 +33,10 @@ def build_random_path_generator(blueprint: Blueprint) -> RandomPathGenerator:
     assert plan is not None
     dependence = find_block_dependence(blueprint, plan)
     tensors = _build_tensors(blueprint, dependence.tensors)
-    programs: list[Program] = []
+    programs: list[RoutedProgram] = []
     for mode, graph in zip(("eval", "train"), blueprint.graphs(), strict=False):
         holder = nn.Module()
-        programs.append(Program(Rewriter(blueprint, plan, graph, dependence, f"routed_{mode}", holder).rewrite()))
+        programs.append(RoutedProgram(Rewriter(blueprint, plan, graph, dependence, f"routed_{mode}", holder).rewrite()))
         if holder._modules:
             tensors.add_module(f"routed_{mode}", holder)
     return RandomPathGenerator(blueprint, programs[0], programs[-1], tensors, build_latent_programs)
@@ -48,11 +48,11 @@ def build_latent_programs(blueprint: Blueprint) -> LatentPrograms:
     assert plan is not None
     dependence = find_block_dependence(blueprint, plan)
     calls: dict[str, nn.Module] = {}
-    programs: list[Program] = []
+    programs: list[RoutedProgram] = []
     for mode, graph in zip(("eval", "train"), blueprint.graphs(), strict=False):
         name, holder = f"latent_{mode}", nn.Module()
         rewriter = Rewriter(blueprint, plan, graph, dependence, name, holder, takes_latents=True)
-        programs.append(Program(rewriter.rewrite()))
+        programs.append(RoutedProgram(rewriter.rewrite()))
         calls[name] = holder
     return LatentPrograms(programs[0], programs[-1], calls)
 

@@ -14,7 +14,7 @@ from rpganify.paths import PathSpace
 from rpganify.plan import FIXED_INPUT, Plan
 from rpganify.routing.blueprint import Blueprint
 from rpganify.routing.inputs import check_latents, read_conditions
-from rpganify.routing.program import LatentPrograms, Program
+from rpganify.routing.program import LatentPrograms, Program, RoutedProgram
 from rpganify.structure import at_location
 
 
@@ -49,8 +49,8 @@ class RandomPathGenerator(nn.Module):
     def __init__(
         self,
         blueprint: Blueprint,
-        eval_program: Program,
-        train_program: Program,
+        eval_program: RoutedProgram,
+        train_program: RoutedProgram,
         tensors: nn.Module,
         build_latent_programs: Callable[[Blueprint], LatentPrograms],
     ) -> None:
@@ -120,7 +120,7 @@ class RandomPathGenerator(nn.Module):
         outputs = self(codes, generator, z=z, **conditions)
         return image_of(self.blueprint, outputs)
 
-    def program(self) -> tuple[Program, nn.Module]:
+    def program(self) -> tuple[RoutedProgram, nn.Module]:
         """The program of the mode that it is in, over `(paths, *conditions)`, and the module that it runs on."""
         return self._programs[self.training], self._tensors
 

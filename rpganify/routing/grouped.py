@@ -42,6 +42,11 @@ class Groups:
     present: tuple[int, ...]
     counts: tuple[int, ...]
 
+    @property
+    def is_even(self) -> bool:
+        """Whether every matrix has equally many rows."""
+        return len(self.present) == self.num_matrices and len(set(self.counts)) == 1
+
     @classmethod
     def of(cls, route: Route, rows_per_sample: int = 1) -> Groups:
         """The groups of a batch that is in the order of a route."""
@@ -79,10 +84,7 @@ class _Matmul(torch.autograd.Function):
         ctx.save_for_backward(x, matrices)
         ctx.groups = groups
         if _is_padded(x, matrices, groups):
-            index = _padded_rows(groups, x.device)
-            padded = _pad(x, index).view(groups.num_matrices, -1, x.shape[1])
-            product = torch.bmm(padded, matrices)
-            return product.view(-1, matrices.shape[2]).index_select(0, _kept(index, len(x)))
+            return _unpadded(torch.bmm(_padded(x, groups), matrices), groups)
         result = x.new_empty(len(x), matrices.shape[2])
         for block, rows, out in zip(groups.present, x.split(groups.counts), result.split(groups.counts), strict=True):
             _multiply(rows, matrices[block], out)
@@ -107,14 +109,15 @@ class _Outer(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, y: Tensor, like: Tensor, groups: Groups) -> Tensor:
         ctx.save_for_backward(x, y)
         ctx.groups = groups
-        result = torch.empty_like(like)
         if _is_padded(x, like, groups):
-            index = _padded_rows(groups, x.device)
-            left, right = (_pad(one, index).view(groups.num_matrices, -1, one.shape[1]) for one in (x, y))
-            return torch.bmm(left.transpose(1, 2), right, out=result)
+            left, right = (_padded(one, groups) for one in (x, y))
+            # The result's own rows are written in the order in which they lie; so too below.
+            if like.stride(1) < like.stride(2):
+                return torch.bmm(right.transpose(1, 2), left).transpose(1, 2)
+            return torch.bmm(left.transpose(1, 2), right)
+        result = torch.empty_like(like)
         _fill_absent(result, groups)
         for block, left, right in zip(groups.present, x.split(groups.counts), y.split(groups.counts), strict=True):
-            # The result's own rows are written in the order in which they lie.
             if result.stride(1) < result.stride(2):
                 torch.mm(right.t(), left, out=result[block].t())
             else:
@@ -169,7 +172,26 @@ def _is_padded(x: Tensor, matrices: Tensor, groups: Groups) -> bool:
     return x.is_cuda or (most <= _MOST_ROWS and matrices[0].numel() * matrices.element_size() <= _SMALL)
 
 
-def _padded_rows(groups: Groups, device: torch.device) -> Tensor:
+def _padded(x: Tensor, groups: Groups) -> Tensor:
+    """The rows of each matrix, `(num_matrices, most, K)`, behind them zeros; a view of `(R, K)` where all have as many."""
+    if groups.is_even:
+        return x.reshape(groups.num_matrices, -1, x.shape[1])
+    rows = torch.cat([x, x.new_zeros(1, x.shape[1])])
+    return rows.index_select(0, _places(groups, x.device)).view(groups.num_matrices, -1, x.shape[1])
+
+
+def _unpadded(x: Tensor, groups: Groups) -> Tensor:
+    """Undoes `_padded`."""
+    if groups.is_even:
+        return x.flatten(0, 1)
+    index = _places(groups, x.device)
+    # Found without waiting for a device.
+    place_of = torch.empty(sum(groups.counts) + 1, dtype=torch.int64, device=x.device)
+    place_of[index] = torch.arange(len(index), device=x.device)
+    return x.flatten(0, 1).index_select(0, place_of[:-1])
+
+
+def _places(groups: Groups, device: torch.device) -> Tensor:
     """The row of the batch in each place of the padded one, `(num_matrices * most,)`; one past the end for none."""
     total, most = sum(groups.counts), max(groups.counts)
     counts = torch.zeros(groups.num_matrices, dtype=torch.int64)
@@ -177,17 +199,6 @@ def _padded_rows(groups: Groups, device: torch.device) -> Tensor:
     place = torch.arange(most)
     rows = (counts.cumsum(0) - counts)[:, None] + place
     return torch.where(place < counts[:, None], rows, total).flatten().to(device, non_blocking=True)
-
-
-def _pad(x: Tensor, index: Tensor) -> Tensor:
-    return torch.cat([x, x.new_zeros(1, x.shape[1])]).index_select(0, index)
-
-
-def _kept(index: Tensor, num_rows: int) -> Tensor:
-    """Where in the padded batch each row of the batch is; found without waiting for a device."""
-    places = torch.empty(num_rows + 1, dtype=torch.int64, device=index.device)
-    places[index] = torch.arange(len(index), device=index.device)
-    return places[:num_rows]
 
 
 def _fill_absent(result: Tensor, groups: Groups) -> None:

@@ -22,7 +22,7 @@ from rpganify.routing.blueprint import LayerConfig
 from rpganify.routing.grouped import Groups, grouped_matmul
 from rpganify.routing.layout import FEW_CHANNELS, rows_chosen
 from rpganify.routing.patches import Geometry, pair, patches, summed
-from rpganify.routing.routes import Route, from_each, is_channels_last
+from rpganify.routing.routes import Route, is_channels_last
 
 Kernel = Callable[[LayerConfig, Route, Tensor, Mapping[str, Tensor]], Tensor]
 
@@ -146,9 +146,7 @@ def gather(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, Te
     config = layer.config
     if layer.kind == "Embedding":
         assert weight is not None
-        entries = config["num_embeddings"]
-        first = torch.tensor(route.present).repeat_interleave(torch.tensor(route.counts)) * entries
-        shifted = x + first.to(x.device, non_blocking=True).view(-1, *(1,) * (x.dim() - 1))
+        shifted = x + _blocks(route, x.device).view(-1, *(1,) * (x.dim() - 1)) * config["num_embeddings"]
         return F.embedding(shifted, weight.flatten(0, 1))
     if layer.kind == "PReLU":
         assert weight is not None
@@ -209,8 +207,15 @@ def _folded(parts: Tensor, geometry: Geometry) -> Tensor:
 
 def _row_per_sample(stack: Tensor, route: Route) -> Tensor:
     """Each sample's own row of a stack: `(m, ...)` -> `(N, ...)`."""
-    blocks = torch.tensor(route.present)[from_each(route, route)]
-    return rows_chosen(stack, blocks.to(stack.device, non_blocking=True))
+    return rows_chosen(stack, _blocks(route, stack.device))
+
+
+def _blocks(route: Route, device: torch.device) -> Tensor:
+    """Each sample's block, int64 `(N,)`; where all have equally many samples, made on the device."""
+    if route.is_even:
+        return torch.arange(route.num_blocks, device=device).repeat_interleave(route.counts[0])
+    blocks = [block for block, count in zip(route.present, route.counts, strict=True) for _ in range(count)]
+    return torch.tensor(blocks).to(device, non_blocking=True)
 
 
 def _of_samples(stack: Tensor, route: Route, rank: int, axis: int) -> Tensor:

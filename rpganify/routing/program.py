@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
+
+from rpganify.routing.routes import OF_PATHS, Route
 
 
 class Program:
@@ -34,6 +36,66 @@ class Program:
         return Program, (self.graph,)
 
 
+class RoutedProgram(Program):
+    """A program over paths, in two parts: what the paths alone decide, and the arithmetic.
+
+    The first reads numbers from the paths, which decide the shapes of the second; so torch.compile takes the second as
+    one graph, for as long as the numbers of samples stay the same.
+
+    Args:
+        graph: its first input is the paths.
+    """
+
+    def __init__(self, graph: fx.Graph) -> None:
+        super().__init__(graph)
+        route, rest = _apart(graph)
+        self._route, self._rest = Program(route), Program(rest)
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether it uses the generator of random draws, its last input."""
+        return any(node.op == "placeholder" and node.target == "generator" and node.users for node in self.graph.nodes)
+
+    def __call__(self, module: nn.Module, *inputs: Any, **named: Any) -> Any:
+        paths, *others = inputs
+        return self.run(module, self.route(paths), paths, *others, **named)
+
+    def route(self, paths: Tensor) -> tuple[Route | Tensor | None, ...]:
+        """What `run` needs to know of the paths `(N, num_buckets)`, on the CPU: routes, and indices of samples."""
+        routed: tuple[Route | Tensor | None, ...] = self._route(_NOTHING, paths)
+        return routed
+
+    def run(
+        self, module: nn.Module, routed: tuple[Route | Tensor | None, ...], paths: Tensor, *inputs: Any, **named: Any
+    ) -> Any:
+        """The rest: `routed` is what `route` gives for the paths, on the CPU or where the module is."""
+        return self._rest(module, paths, *routed, *inputs, **named)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RoutedProgram, (self.graph,)
+
+
+_NOTHING = nn.Module()
+
+
+def _apart(graph: fx.Graph) -> tuple[fx.Graph, fx.Graph]:
+    """What a graph computes from its first input by `OF_PATHS` alone, and the rest, which takes that after the input."""
+    paths = next(iter(graph.nodes))
+    routing, rest = fx.Graph(), fx.Graph()
+    early = {paths: routing.placeholder(paths.name)}
+    late = {paths: rest.placeholder(paths.name)}
+    for node in graph.nodes:
+        if node.target in OF_PATHS:
+            early[node] = routing.node_copy(node, early.__getitem__)
+    handed = [node for node in early if node is not paths and any(user not in early for user in node.users)]
+    routing.output(tuple(early[node] for node in handed))
+    late |= {node: rest.placeholder(node.name) for node in handed}
+    for node in graph.nodes:
+        if node not in early:
+            late[node] = rest.node_copy(node, late.__getitem__)
+    return routing, rest
+
+
 class LatentPrograms:
     """The programs that take latents in the place of Z, and the modules that only they call; holds no tensors.
 
@@ -42,11 +104,13 @@ class LatentPrograms:
         calls: the modules by name.
     """
 
-    def __init__(self, eval_program: Program, train_program: Program, calls: Mapping[str, nn.Module]) -> None:
+    def __init__(
+        self, eval_program: RoutedProgram, train_program: RoutedProgram, calls: Mapping[str, nn.Module]
+    ) -> None:
         self._programs = (eval_program, train_program)
         self._calls = dict(calls)
 
-    def of_mode(self, is_training: bool) -> Program:
+    def of_mode(self, is_training: bool) -> RoutedProgram:
         """The program of a mode."""
         return self._programs[is_training]
 

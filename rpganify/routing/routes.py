@@ -46,6 +46,18 @@ class Route:
         """Samples in the batch."""
         return sum(self.counts)
 
+    @property
+    def is_even(self) -> bool:
+        """Whether every block of the bucket has equally many samples."""
+        return len(self.present) == self.num_blocks and len(set(self.counts)) == 1
+
+    def to(self, device: torch.device) -> Route:
+        """The same with its indices on a device."""
+        if self.order is None or self.inverse is None or self.order.device == device:
+            return self
+        order, inverse = (index.to(device, non_blocking=True) for index in (self.order, self.inverse))
+        return replace(self, order=order, inverse=inverse)
+
 
 @dataclass(frozen=True, slots=True)
 class BatchAxis:
@@ -139,6 +151,10 @@ def from_each(source: Route, target: Route | None) -> Tensor:
     return rows if index is None else rows[index]
 
 
+# What follows from the paths alone.
+OF_PATHS = frozenset((route_samples, in_order, one_each, between_orders, from_each))
+
+
 def rearranged(x: Tensor, index: Tensor | None, keeps_format: bool = True) -> Tensor:
     """The rows `index` of a batch; the batch itself where index is None.
 
@@ -215,6 +231,9 @@ def rows_of(stack: Tensor, route: Route) -> list[Tensor]:
     One unbind for a whole pass, so that backward writes all blocks' gradients at once instead of one dense zero tensor
     per block.
     """
+    if torch.compiler.is_compiling():  # which finds what is done twice by itself
+        rows_of_all = unbound(stack)
+        return [rows_of_all[block] for block in route.present]
     key = (id(stack), torch.is_grad_enabled())
     if key not in route.rows:
         among = route.among or route.present

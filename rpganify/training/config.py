@@ -109,8 +109,9 @@ class TrainConfig:
             `random` for each sample.
         ema: decay of the moving average of the generator's weights, kept beside them, in [0, 1); 0 keeps none.
         precision: `fp32`, or what the networks compute in, `bf16` or `fp16`; parameters and losses stay in float32.
-        compile: whether torch.compile makes the discriminator and, if standard, the generator. A converted one is
-            routed anew each batch, for which it would be compiled anew each batch.
+        compile: whether torch.compile makes the networks. A converted generator is compiled for batches in which every
+            block occurs equally often (`routing.compiled`): `equal` sampling, and a batch that is a multiple of the
+            blocks of each bucket; for others it runs as without.
         channels_last: whether the discriminator's convolutions and the real images lie channels last in memory.
         seed: of everything random: paths, data order, penalty, and the global generators that dropout uses.
         sample_every: steps between sample grids.

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from rpganify.data.images import ImageData
 from rpganify.errors import TrainingError
+from rpganify.routing.compiled import CompiledGenerator
+from rpganify.routing.generator import RandomPathGenerator
 from rpganify.surgery.new_paths import sample_new_paths
 from rpganify.training.augment import Augmentation
 from rpganify.training.block_adam import BlockAdam
@@ -204,8 +206,10 @@ class TrainingStep:
             return state.generator, state.discriminator
         if self._compiled is None:
             generator: Any = state.generator
-            if state.generator.codes != "paths":
-                generator = SimpleNamespace(images=torch.compile(state.generator.images))
+            if isinstance(generator, RandomPathGenerator):
+                generator = CompiledGenerator(generator)
+            elif generator.codes != "paths":
+                generator = SimpleNamespace(images=torch.compile(generator.images))
             self._compiled = generator, cast(nn.Module, torch.compile(state.discriminator))
         return self._compiled
 
