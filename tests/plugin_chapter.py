@@ -102,7 +102,7 @@ def rendered(readme: str) -> str:
     Raises:
         ValueError: the marks are missing, or there is more than one pair.
     """
-    return with_chapter(readme, BEGIN, END, chapter())
+    return with_chapter(readme, BEGIN, END, chapter)
 
 
 def _hook_row(kind: Kind) -> tuple[str, ...]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.hooks import ROOT
 
 README = ROOT / "README.md"
 
 
-def with_chapter(readme: str, begin: str, end: str, chapter: str) -> str:
+def with_chapter(readme: str, begin: str, end: str, chapter: Callable[[], str]) -> str:
     """The README with a chapter in the place of what stood between its marks.
 
     Args:
         readme: as it was.
         begin, end: the marks, whole lines.
-        chapter: what belongs between them.
+        chapter: makes what belongs between them.
     Raises:
         ValueError: the marks are missing, or there is more than one pair.
     """
@@ -24,7 +24,7 @@ def with_chapter(readme: str, begin: str, end: str, chapter: str) -> str:
     _, ended, after = rest.partition(end)
     if not begun or not ended or begin in after or end in after:
         raise ValueError(f"{README.name} holds {begin.strip()} and {end.strip()} once each, in this order.")
-    return before + begin + chapter + "\n" + end + after
+    return before + begin + chapter() + "\n" + end + after
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -36,7 +36,7 @@ def rendered(readme: str, results: Path = RESULTS) -> str:
     Raises:
         ValueError: the marks are missing, or there is more than one pair.
     """
-    return with_chapter(readme, BEGIN, END, chapter(results))
+    return with_chapter(readme, BEGIN, END, lambda: chapter(results))
 
 
 def _intro(found: Sequence[tuple[Recipe, Mapping[str, Any]]]) -> str:
