@@ -208,7 +208,8 @@ CompileOption = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Let torch.compile make the generator, and a discriminator without spectral norm. A converted generator needs --sampling equal, and a batch that is a multiple of its blocks.",
+        help="Let torch.compile make the generator, and a discriminator without spectral norm. A converted generator needs "
+        "--sampling equal, and a batch that is a multiple of its blocks.",
     ),
 ]
 ChannelsLastOption = Annotated[

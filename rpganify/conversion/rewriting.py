@@ -21,6 +21,7 @@ from rpganify.routing.region import (
     Operand,
     RoutedCall,
     block_values,
+    block_views,
     first_value,
     working_copies,
     write_back,
@@ -70,7 +71,7 @@ class Rewriter:
                 self._write_back()
                 self.graph.output(self._ordinary(node.args[0]))
             elif node.op == "get_attr" and node in self.dependence.nodes:
-                make = working_copies if self._is_changed(str(node.target)) else block_values
+                make = self._maker_of_block_values(str(node.target))
                 stack = self.graph.get_attr(str(node.target))
                 self._put(node, self._call(make, stack, self._route_of(node)), ORIGINAL)
             elif node.op == "call_module":
@@ -290,14 +291,19 @@ class Rewriter:
 
         return map_nodes(structure, spread)
 
+    def _maker_of_block_values(self, name: str) -> Any:
+        if self._is_changed(name):
+            return working_copies
+        return block_views if self._is_written_to(name) else block_values
+
     def _is_changed(self, name: str) -> bool:
-        return (
-            any(
-                memory_of(target).op == "get_attr" and str(memory_of(target).target) == name
-                for node in self.source.nodes
-                for target in node.meta.get("written", ())
-            )
-            and not self.blueprint.tensors[name].is_trainable
+        return self._is_written_to(name) and not self.blueprint.tensors[name].is_trainable
+
+    def _is_written_to(self, name: str) -> bool:
+        return any(
+            memory_of(target).op == "get_attr" and str(memory_of(target).target) == name
+            for node in self.source.nodes
+            for target in node.meta.get("written", ())
         )
 
     def _write_back(self) -> None:

@@ -26,6 +26,8 @@ _LARGE, _MANY_ROWS, _SEVERAL_ROWS = 2**21, 14, 6
 _PAGE, _CHUNK, _FEW_ROWS, _MOST_ROWS = 2**12, 2**18, 8, 64
 # Rows of the padded batch for each row of the batch, at most; and products of more rows each are not padded at all.
 _PADDING = 4
+# Numbers that a padded batch may take on a GPU whatever the batch itself takes: 64 MB of float32.
+_LITTLE = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +168,13 @@ def _multiply_in_chunks(rows: Tensor, matrix: Tensor, out: Tensor) -> None:
 
 def _is_padded(x: Tensor, matrices: Tensor, groups: Groups) -> bool:
     """Whether one product of padded groups is the faster way; never one that takes much more memory."""
-    most = max(groups.counts)
-    if most * groups.num_matrices > _PADDING * len(x):
-        return False
-    return x.is_cuda or (most <= _MOST_ROWS and matrices[0].numel() * matrices.element_size() <= _SMALL)
+    most, inner = max(groups.counts), matrices.shape[1] + matrices.shape[2]
+    padded = most * groups.num_matrices
+    if x.is_cuda:
+        # A launch per block costs more than memory, as long as that is not more than the matrices take, or little.
+        return padded <= _PADDING * len(x) or padded * inner <= max(matrices.numel(), _LITTLE)
+    is_small = most <= _MOST_ROWS and matrices[0].numel() * matrices.element_size() <= _SMALL
+    return is_small and padded <= _PADDING * len(x)
 
 
 def _padded(x: Tensor, groups: Groups) -> Tensor:

@@ -8,14 +8,26 @@ norm needs nothing of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rpganify.routing.routes import BatchAxis, Route, join, rows_of, split
+from rpganify.routing.routes import SAMPLES_FIRST, BatchAxis, Route, join, rows_of, split
+from rpganify.routing.stacked import (
+    StackedValues,
+    as_layer,
+    for_all,
+    for_all_form,
+    is_elementwise,
+    is_stacking,
+    per_sample,
+    present,
+    runs_as_layer,
+    stacked_rows,
+)
 from rpganify.structure import map_leaves
 
 
@@ -67,7 +79,26 @@ class RoutedCall(nn.Module):
         self._written = [place for place in places if place.is_written and place.batch is not None]
         self._sliced = {place.index: place.batch for place in places if place.batch is not None}
         self._blocks = {place.index for place in places if place.is_block}
+        self._for_all = None if result is not None or self._sliced else for_all_form(function, args)
+        self._is_layer = self._is_layer_by_block_values()
+        self._is_elementwise = (
+            is_elementwise(function)
+            and not kwargs
+            and len(args) == 2
+            and all(isinstance(arg, Operand) and not arg.is_written for arg in args)
+            and list(self._sliced.values()) == [result] == [SAMPLES_FIRST]
+        )
         self._prepare()
+
+    def _is_layer_by_block_values(self) -> bool:
+        x, weight = (*self.args, None, None)[:2]
+        return (
+            runs_as_layer(self.function)
+            and isinstance(x, Operand)
+            and isinstance(weight, Operand)
+            and (x.batch, x.is_written, weight.is_block) == (SAMPLES_FIRST, False, True)
+            and self.result == SAMPLES_FIRST
+        )
 
     def _prepare(self) -> None:
         # Most arguments are operands or constants as they stand; the others are walked through for every block.
@@ -83,7 +114,11 @@ class RoutedCall(nn.Module):
         self._prepare()
 
     def forward(self, route: Route, *operands: Any) -> Any:
-        """Block values (a list, one entry per block present), or a tensor that carries the batch."""
+        """Block values (one entry per block present), or a tensor that carries the batch."""
+        if len(route.present) > 1 and any(isinstance(operands[i], StackedValues) for i in self._blocks):
+            result = self._stacked(route, operands)
+            if result is not None:
+                return result
         parts = {i: split(operands[i], axis, route) for i, axis in self._sliced.items()}
         if route.order is not None:
             for place in self._written:
@@ -109,16 +144,49 @@ class RoutedCall(nn.Module):
         parts_of_result = zip(self.result, zip(*results, strict=True), strict=True)
         return tuple(part[0] if axis is None else join(part, axis, route) for axis, part in parts_of_result)
 
+    def _stacked(self, route: Route, operands: Sequence[Any]) -> Any:
+        """The result by one call for all blocks; None where it cannot be had so."""
+        if not all(isinstance(operands[i], StackedValues) for i in self._blocks):
+            return None
+        if self._for_all is not None:
+            return self._for_all_blocks(self._for_all, operands)
+        if self._is_elementwise:
+            (batch,), (block,) = self._sliced, self._blocks
+            values = per_sample(operands[block], route, operands[batch])
+            chosen = [values if i == block else operand for i, operand in enumerate(operands)]
+            return None if values is None else self._run(chosen, route.num_samples)
+        if self._is_layer:
+            (x, weight, *rest), named = self._filled(operands, 0)
+            return as_layer(self.function, route, x, weight, rest, named)
+        return None
+
+    def _for_all_blocks(self, function: Callable[..., Any] | str, operands: Sequence[Any]) -> StackedValues:
+        out = self.kwargs.get("out")
+
+        def run(chosen: Sequence[Any]) -> Any:
+            args, kwargs = self._filled(chosen, 0)
+            return _called(function, args, {name: value for name, value in kwargs.items() if name != "out"})
+
+        written = operands[out.index].stack if isinstance(out, Operand) else None
+        return for_all(run, operands, self._blocks, written)
+
     def _run(self, operands: Sequence[Any], num_samples: int) -> Any:
+        return _called(self.function, *self._filled(operands, num_samples))
+
+    def _filled(self, operands: Sequence[Any], num_samples: int) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments for these operands and so many samples."""
         args = [fill(operands, num_samples) for fill in self._fillers]
-        kwargs = {name: fill(operands, num_samples) for name, fill in self._named_fillers.items()}
-        if isinstance(self.function, str):
-            return getattr(args[0], self.function)(*args[1:], **kwargs)
-        return self.function(*args, **kwargs)
+        return args, {name: fill(operands, num_samples) for name, fill in self._named_fillers.items()}
 
     def extra_repr(self) -> str:
         name = self.function if isinstance(self.function, str) else self.function.__name__
         return f"{name}, result={'block values' if self.result is None else self.result}"
+
+
+def _called(function: Callable[..., Any] | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    if isinstance(function, str):
+        return getattr(args[0], function)(*args[1:], **kwargs)
+    return function(*args, **kwargs)
 
 
 def _filler(value: Any) -> Callable[[Sequence[Any], int], Any]:
@@ -144,22 +212,34 @@ def _filler(value: Any) -> Callable[[Sequence[Any], int], Any]:
     return filled
 
 
-def block_values(stack: Tensor, route: Route) -> list[Tensor]:
-    """A parameter or buffer with a block axis as block values."""
+def block_values(stack: Tensor, route: Route) -> Sequence[Tensor]:
+    """A parameter or buffer with a block axis, to which nothing is written, as block values."""
+    if len(route.present) > 1 and is_stacking(stack.device.type):
+        return stacked_rows(stack, route)
     return rows_of(stack, route)
 
 
-def working_copies(stack: Tensor, route: Route) -> list[Tensor]:
+def block_views(stack: Tensor, route: Route) -> Sequence[Tensor]:
+    """A parameter with a block axis as block values; what is written to them is written to it."""
+    return rows_of(stack, route)
+
+
+def working_copies(stack: Tensor, route: Route) -> Sequence[Tensor]:
     """A buffer that the forward pass changes, as block values of their own memory.
 
     Not views: a write to one block would count, for autograd, as a change of all blocks' saved values.
     """
+    if len(route.present) > 1 and is_stacking(stack.device.type):
+        return StackedValues(stack.index_select(0, present(stack, route)))
     return [stack[block].clone() for block in route.present]
 
 
 def write_back(stack: Tensor, values: Sequence[Tensor], route: Route) -> None:
     """Keeps what the forward pass left in `working_copies`."""
     with torch.no_grad():
+        if isinstance(values, StackedValues):
+            stack.index_copy_(0, present(stack, route), values.stack)
+            return
         for block, value in zip(route.present, values, strict=True):
             stack[block].copy_(value)
 
