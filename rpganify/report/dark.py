@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def _colours(drawing: Drawing) -> Iterator[tuple[Setter, Any]]:
     grounds = [_extent(artist) for artist in drawing.findobj(lambda one: isinstance(one, AxesImage | QuadMesh))]
     for artist in drawing.findobj():
         if isinstance(artist, Text):
-            if not _lies_on_one(artist, grounds):
+            if not any(_covers(ground, artist) for ground in grounds):
                 yield artist.set_color, artist.get_color()
         elif isinstance(artist, Line2D):
             yield artist.set_color, artist.get_color()
@@ -101,10 +101,7 @@ def _extent(artist: Artist) -> tuple[float, float, float, float]:
     return box.x0, box.y0, box.x1, box.y1
 
 
-def _lies_on_one(text: Text, grounds: Sequence[tuple[float, float, float, float]]) -> bool:
-    """Whether the middle of a text is inside one of the boxes."""
-    if not grounds:
-        return False
+def _covers(ground: tuple[float, float, float, float], text: Text) -> bool:
     box = text.get_window_extent()
     x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in grounds)
+    return bool(ground[0] <= x <= ground[2] and ground[1] <= y <= ground[3])
