@@ -231,7 +231,8 @@ def _classifier(fields: Fields) -> Classifier:
 
 
 def _analysis(fields: Fields, names: Sequence[str]) -> Analysis:
-    made = Analysis(fields.texts("models"), fields.texts("analyzers"), fields.text("twin", ""))
+    own = _options(fields, "evaluation", "analyze", _NOT_EVALUATED)
+    made = Analysis(fields.texts("models"), fields.texts("analyzers"), fields.text("twin", ""), own)
     _check_models(fields, [*made.models, *([made.twin] if made.twin else [])], names)
     if not made.analyzers or not made.models:
         raise fields.refuse("it takes at least one model and one analyzer.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -116,11 +116,18 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Analyzers that are run on each of some models, with one of the others as their twin, or none."""
+    """Analyzers that are run on each of some models.
+
+    Args:
+        models, analyzers: by name.
+        twin: another of the models, which they are given as theirs; empty for none.
+        evaluation: options of `rpganify analyze` in place of the recipe's own.
+    """
 
     models: tuple[str, ...]
     analyzers: tuple[str, ...]
     twin: str
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def label(self, model: str) -> str:
         """A name for what is measured of one model, good for a folder."""

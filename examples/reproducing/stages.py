@@ -231,7 +231,7 @@ def _analysis(recipe: Recipe, places: Places, seed: int, analysis: Analysis, nam
         twin = recipe.model(analysis.twin)
         words += ["--twin", str(places.model(recipe, seed, twin))]
         needs.append(last_stage(recipe, seed, twin))
-    options = {**recipe.evaluation, **({} if places.trial_steps is None else _TRIAL)}
+    options = {**recipe.evaluation, **analysis.evaluation, **({} if places.trial_steps is None else _TRIAL)}
     words += as_words("analyze", options)
     label = f"analyze {' '.join(analysis.analyzers)}"
     return Stage(

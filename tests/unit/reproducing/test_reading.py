@@ -7,6 +7,7 @@ import pytest
 from examples.reproducing.errors import RecipeError
 from examples.reproducing.reading import read_recipe, recipe_names
 from examples.reproducing.recipe import Converted, Grown, Merged, Twin
+from examples.reproducing.stages import Places, stages_of
 
 RECIPE = """
 title = "t"
@@ -93,6 +94,19 @@ def test_small_is_laid_over_the_rest_key_by_key(tmp_path: Path) -> None:
     assert (
         isinstance(origin, Converted) and origin.arguments == {"channels": 32, "linear": True} and origin.blocks == (2,)
     )
+
+
+def test_an_analysis_may_be_measured_with_options_of_its_own(tmp_path: Path) -> None:
+    own = changed('analyzers = ["quality"]', 'analyzers = ["quality"]\nevaluation = { paths = 30, num_images = 9 }')
+    recipe = read(tmp_path, own)
+    places = Places(tmp_path, tmp_path)
+    words = [stage.words for stage in stages_of(recipe, places, (0,)) if stage.kind == "analyze"]
+    assert len(words) == 2
+    for line in words:
+        assert line[line.index("--paths") + 1] == "30"
+        assert line.count("--num-images") == 1 and line[line.index("--num-images") + 1] == "9"
+    with pytest.raises(RecipeError, match=r"\[evaluation\]: `rpganify analyze` has no option 'path_count'"):
+        read(tmp_path, own.replace("paths = 30", "path_count = 30"))
 
 
 def test_models_may_be_anothers(tmp_path: Path) -> None:
