@@ -107,17 +107,15 @@ def _number(found: Mapping[str, Any] | None) -> str:
 
 
 def _not_run(recipes: Sequence[Recipe], done: set[str]) -> str:
-    """What has no results, with the reason that there is: data that is not at hand, or what it costs."""
+    """A line for each experiment that has no results in full or small, with the reason that there is: what it needs or costs."""
     left = [recipe for recipe in recipes if recipe.label not in done]
-    if not left:
-        return ""
-    lines = [f"- `{recipe.name}{' --small' if recipe.is_small else ''}`: {_why(recipe)}" for recipe in left]
-    return "Not run:\n\n" + "\n".join(lines)
-
-
-def _why(recipe: Recipe) -> str:
-    cost = recipe.cost
-    return f"{cost}; needs {recipe.needs}" if recipe.needs else cost
+    lines = []
+    for name in dict.fromkeys(recipe.name for recipe in left):
+        variants = [recipe for recipe in left if recipe.name == name]
+        needs = next((f" needs {one.needs};" for one in variants if one.needs), "")
+        costs = "; ".join(f"{'small' if one.is_small else 'in full'}, {one.cost}" for one in variants)
+        lines.append(f"- `{name}`:{needs} {costs}")
+    return "Not run:\n\n" + "\n".join(lines) if lines else ""
 
 
 if __name__ == "__main__":
