@@ -6,7 +6,9 @@ import functools
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.testing import CompileCounterWithBackend
 
+import rpganify
 from rpganify.errors import TrainingError
 from rpganify.training.config import TrainConfig
 from rpganify.training.losses import Hinge, NonSaturatingR1, WassersteinGP
@@ -31,9 +33,9 @@ def compiled(monkeypatch):
     """Networks that were compiled; by the part of torch.compile that handles gradients, without writing C++."""
     seen, compile = [], torch.compile
 
-    def remember(network):
+    def remember(network, **options):
         seen.append(network)
-        return compile(network, backend="aot_eager")
+        return compile(network, backend="aot_eager", **options)
 
     monkeypatch.setattr(torch, "compile", remember)
     yield seen
@@ -60,6 +62,39 @@ def test_a_compiled_training_ends_with_the_weights_of_the_plain_one(tmp_path, co
     )
     for name, value in plain.items():
         torch.testing.assert_close(made[name], value, atol=1e-5, rtol=1e-5)  # sums in another order
+
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.second = nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Linear(16, 64)
+
+    def forward(self, z):
+        return torch.tanh(self.second(torch.relu(self.norm(self.first(z))))).view(-1, 1, 8, 8)
+
+
+@pytest.mark.parametrize(("sampling", "num_graphs"), [("equal", 2), ("independent", 0)])
+def test_a_converted_generator_is_compiled_if_batches_have_each_block_as_often(
+    tmp_path, monkeypatch, sampling, num_graphs
+):
+    compile, counter = torch.compile, CompileCounterWithBackend("aot_eager")
+    monkeypatch.setattr(
+        torch,
+        "compile",
+        lambda made, **options: compile(
+            made, backend="aot_eager" if isinstance(made, nn.Module) else counter, **options
+        ),
+    )
+    config = dataclasses.replace(CONFIG, sampling=sampling)
+    build = functools.partial(rpganify.wrap, buckets=2, blocks=4)
+    plain = train(tmp_path / "plain", Hinge(), config, lambda: build(seeded(Small)))
+    made = train(
+        tmp_path / "compiled", Hinge(), dataclasses.replace(config, compile=True), lambda: build(seeded(Small))
+    )
+    for name, value in plain.items():
+        torch.testing.assert_close(made[name], value, atol=1e-5, rtol=1e-5)
+    assert counter.frame_count == num_graphs  # with gradients, and without them for the discriminator
+    torch.compiler.reset()
 
 
 def test_a_machine_that_cannot_compile_is_told_to_do_without(tmp_path, monkeypatch):
