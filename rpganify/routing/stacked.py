@@ -8,7 +8,7 @@ linear layer by such weights runs by the kernels of built-in layers.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 import torch
@@ -26,6 +26,7 @@ class StackedValues(Sequence[Tensor]):
 
     def __init__(self, stack: Tensor) -> None:
         self.stack = stack
+        self._rows: dict[bool, tuple[Tensor, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -34,13 +35,14 @@ class StackedValues(Sequence[Tensor]):
     def __getitem__(self, index: int) -> Tensor: ...
 
     @overload
-    def __getitem__(self, index: slice) -> StackedValues: ...
+    def __getitem__(self, index: slice) -> Sequence[Tensor]: ...
 
-    def __getitem__(self, index: int | slice) -> Tensor | StackedValues:
-        return StackedValues(self.stack[index]) if isinstance(index, slice) else self.stack[index]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.stack.unbind(0))
+    def __getitem__(self, index: int | slice) -> Tensor | Sequence[Tensor]:
+        has_gradients = torch.is_grad_enabled()
+        if has_gradients not in self._rows:
+            # At once: each row taken by itself would have a gradient of the size of all.
+            self._rows[has_gradients] = self.stack.unbind(0)
+        return self._rows[has_gradients][index]
 
 
 def is_stacking(device: str) -> bool:

@@ -177,13 +177,14 @@ def test_even_batches_on_a_gpu_make_no_tensor_on_the_cpu() -> None:
     assert launches(model, paths).counts["cpu"] == Counter()
 
 
-def test_values_are_a_sequence_of_one_tensor_per_block() -> None:
-    stack = torch.arange(6.0).view(3, 2)
+def test_values_are_a_sequence_of_one_tensor_per_block_whose_gradients_are_written_once() -> None:
+    stack = torch.arange(6.0).view(3, 2).requires_grad_()
     values = StackedValues(stack)
     assert len(values) == 3
     assert torch.equal(values[1], stack[1])
     assert [value.tolist() for value in values] == stack.tolist()
     assert [value.tolist() for value in values[1:]] == stack[1:].tolist()
+    assert {values[0].grad_fn, values[1].grad_fn, next(iter(values)).grad_fn} == {values[2].grad_fn}
 
 
 def test_an_operation_that_is_not_known_to_serve_all_blocks_runs_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
