@@ -30,12 +30,25 @@ def draw_diversity(found: Diversity, names: tuple[str, ...]) -> Drawing:
         values = (found.ratios if is_relative else found.means)[distance.parts[0]]
         *bars, _, whole = values
         _draw_panel(axes, bars, whole, names, index)
-        axes.set_title(shorten(distance.title, 44), fontsize=10, color=INK, loc="left", pad=10, parse_math=False)
+        axes.set_title(
+            _title(distance.title, drawing.get_size_inches()[0] / columns),
+            fontsize=10,
+            color=INK,
+            loc="left",
+            pad=10,
+            parse_math=False,
+        )
         axes.set_ylabel("D(l→1)" if is_relative else f"{distance.key} distance", fontsize=9, color=INK)
         if is_relative:
             axes.axhline(1, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=3)
     drawing.tight_layout(pad=1.0, w_pad=2.5)
     return drawing
+
+
+def _title(title: str, width: float) -> str:
+    """What fits over a panel of that width in inches: the kind of extractor goes first, then the middle of its name."""
+    limit = int((width - 0.8) / 0.08)
+    return title if len(title) <= limit else shorten(title.replace("(classifier:", "("), limit)
 
 
 def _draw_panel(

@@ -245,3 +245,24 @@ def test_a_distance_of_another_shape_or_without_a_value_is_refused(pairs, found)
     wrong.pairs = pairs
     with pytest.raises(AnalysisError, match=rf"image distance 'Brightness' gave {found}.*Correct the plugin"):
         analyze(SyntheticGenerator((3,), ("ground",), (1, 8, 8)).eval(), 2, distances=(wrong,))
+
+
+@pytest.mark.parametrize(
+    "name", ["classifier:mnist-308075.safetensors", "classifier:coloured-mnist-2875ba.safetensors"]
+)
+def test_a_long_name_of_an_extractor_stays_within_its_panel(name: str) -> None:
+    class Named(PixelFeatures):
+        @property
+        def name(self) -> str:
+            return name
+
+    model = SyntheticGenerator((4, 4, 4, 4), (*COLOUR_FIRST, "ground"))
+    report = Diversity().analyze(model, AnalysisContext(num_paths=4, extractor=Named()))
+    (figure,) = report.figures
+    drawing = figure.picture
+    assert not isinstance(drawing, bytes)
+    drawing.draw_without_rendering()
+    for axes in drawing.axes:
+        assert axes.get_title(loc="left").endswith((".safetensors)", "(Hellinger)"))
+        title = axes._left_title  # type: ignore[attr-defined]
+        assert title.get_window_extent().x1 <= drawing.bbox.x1
