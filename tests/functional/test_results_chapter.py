@@ -38,8 +38,9 @@ def test_nothing_is_claimed_where_nothing_was_run(tmp_path: Path) -> None:
     made = chapter(tmp_path)
     assert "None has been run yet." in made and "|" not in made and "held" not in made and "![" not in made
     for name in recipe_names():
-        assert f"- `{name}`: " in made and f"- `{name} --small`: " in made
-    assert "needs LSUN's bedroom_train_lmdb" in made
+        (line,) = (line for line in made.splitlines() if line.startswith(f"- `{name}`:"))
+        assert "; small, " in line and "in full, " in line
+    assert "- `lsun-bedroom`: needs LSUN's bedroom_train_lmdb (43 GB); in full, " in made
 
 
 def test_an_experiment_shows_each_statement_with_number_interval_bound_and_verdict(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_an_experiment_shows_each_statement_with_number_interval_bound_and_verdi
     assert "**A title** (small): A question? Section 4. Scale: fewer steps; 3 trainings of each model." in made
     assert f"![what is seen](docs/results/mnist-dcgan-small/{PICTURE})" in made
     assert "Of 1 statements of the paper, 1 held." in made.replace("\n", " ")
-    assert "- `mnist-dcgan --small`" not in made and "- `mnist-dcgan`: " in made, "the full one was not run"
+    assert "- `mnist-dcgan`: in full, 2 × 3 trainings of 100,000 steps\n" in made, "the full one was not run"
 
 
 def test_what_did_not_hold_or_is_open_says_so(tmp_path: Path) -> None:
