@@ -107,7 +107,7 @@ def _number(found: Mapping[str, Any] | None) -> str:
 
 
 def _not_run(recipes: Sequence[Recipe], done: set[str]) -> str:
-    """A line for each experiment that has no results in full or small, with the reason that there is: what it needs or costs."""
+    """A line for each experiment that lacks results, in full or small: what it needs, and what it costs."""
     left = [recipe for recipe in recipes if recipe.label not in done]
     lines = []
     for name in dict.fromkeys(recipe.name for recipe in left):
