@@ -220,6 +220,20 @@ def test_a_label_is_asked_for_and_changes_the_image(browser):
             assert "label=3" in visit.page.locator("#command").inner_text()
 
 
+def test_a_change_that_is_taken_back_at_once_leaves_no_picture_faded(visit):
+    visit.page.locator(".block.painted:not(.stale)").nth(11).wait_for()
+    visit.page.wait_for_timeout(300)
+    # Both before the rows are painted anew.
+    visit.page.evaluate(
+        """() => { const row = document.querySelectorAll(".bucket")[0].querySelectorAll(".block");
+        const now = [...row].find((one) => one.getAttribute("aria-checked") === "true");
+        [...row].find((one) => one !== now).click(); now.click(); }"""
+    )
+    visit.page.wait_for_timeout(300)
+    assert visit.page.locator(".block.painted.stale").count() == 0
+    assert visit.page.locator(".block.painted").count() > 12
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_screen_and_the_image_stays_in_sight(browser, site, scheme):
     options = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": scheme}

@@ -81,9 +81,9 @@ export class Rows {
     const known = knownTiles(this.store.path, bucket, this.store.values);
     const key = this.#key(bucket);
     row.tiles.forEach((tile, block) => {
-      if (tile.key === key) return;
-      const picture = known.get(block);
-      tile.button.classList.toggle("stale", !picture);
+      const isShown = tile.key === key; // also after a change that was taken back before its pictures came
+      const picture = isShown ? undefined : known.get(block);
+      tile.button.classList.toggle("stale", !isShown && !picture);
       if (!picture) return;
       put(tile.canvas, picture.strip, picture.left, this.model.tile.width);
       resize(tile.canvas, this.size);
