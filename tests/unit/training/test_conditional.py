@@ -148,7 +148,7 @@ def test_resuming_a_conditional_training_ends_at_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("conditioning", ["projection", "auxiliary"])
-@pytest.mark.parametrize(("name", "channels", "steps", "rate"), [("mlp28", 32, 1000, 1e-3), ("sngan32", 16, 900, 2e-3)])
+@pytest.mark.parametrize(("name", "channels", "steps", "rate"), [("mlp28", 32, 1000, 1e-3), ("sngan32", 16, 700, 1e-3)])
 def test_built_in_pairs_obey_the_labels_of_real_mnist_digits(
     tmp_path, shared_data, name, channels, steps, rate, conditioning
 ):
@@ -169,7 +169,7 @@ def test_built_in_pairs_obey_the_labels_of_real_mnist_digits(
         1,
         image_shape=shape,
         spectral_norm=True,
-        channels={"mlp28": 256, "sngan32": 16}[name],
+        channels={"mlp28": 256, "sngan32": 32}[name],
         num_classes=10,
         conditioning=conditioning,
     )
@@ -185,5 +185,5 @@ def test_built_in_pairs_obey_the_labels_of_real_mnist_digits(
     with torch.no_grad():
         images = generator.images(generator.draw(400, torch.Generator().manual_seed(1)), labels=asked)
     seen = torch.from_numpy(of_digits.predict(functional.adaptive_avg_pool2d(images, 14).flatten(1).numpy()))
-    # Measured: mlp28 0.92 by projection, 0.99 by an auxiliary classifier; sngan32 0.61 and 0.56.
+    # Measured: mlp28 0.92 by projection, 0.99 by an auxiliary classifier.
     assert (seen == asked).float().mean() > 4 * CHANCE
