@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from rpganify.routing.generator import RandomPathGenerator, image_of
 from rpganify.routing.inputs import read_conditions
 from rpganify.routing.kernels import pinned_kernel
-from rpganify.routing.program import Program
+from rpganify.routing.program import Program, RoutedProgram
 from rpganify.routing.routes import Route, route_samples
 
 
@@ -35,7 +35,7 @@ class SampleLoop(nn.Module):
         self._bucket_of = stacked
         self._stacks = {name: parameter for name, parameter in routed.named_parameters() if name in stacked}
         self._shared = [parameter for name, parameter in routed.named_parameters() if name not in stacked]
-        self._programs: dict[Program, Program] = {}
+        self._programs: dict[RoutedProgram, Program] = {}
         self.blocks = {
             name: [nn.Parameter(row.detach().clone().contiguous()) for row in stack]
             for name, stack in self._stacks.items()

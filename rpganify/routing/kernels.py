@@ -115,7 +115,7 @@ def project(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, T
         reaches = (d * (k - 1) for d, k in zip(geometry.dilation, geometry.kernel, strict=True))
         height, width = (reach - p for reach, p in zip(reaches, geometry.padding, strict=True))
         geometry = replace(geometry, places=geometry.pixels, pixels=geometry.places, padding=(height, width))
-    chosen = _row_per_sample(weight.flatten(3).flatten(2), route).to(x.dtype)  # (N, C, O·k·k)
+    chosen = row_per_sample(weight.flatten(3).flatten(2), route).to(x.dtype)  # (N, C, O·k·k)
     if is_channels_last(x):
         # In this order the gradient of x lies as x does.
         parts = torch.bmm(x.movedim(1, -1).flatten(1, 2), chosen).transpose(1, 2)  # (N, O·k·k, H·W)
@@ -127,7 +127,7 @@ def project(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, T
 
 def grouped(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
     """One grouped convolution with a group per sample, each with its block's weights."""
-    weight, bias = (None if (stack := tensors.get(n)) is None else _row_per_sample(stack, route) for n in _NAMES)
+    weight, bias = (None if (stack := tensors.get(n)) is None else row_per_sample(stack, route) for n in _NAMES)
     assert weight is not None
     config = layer.config
     function: Callable[..., Tensor] = F.conv2d if layer.kind == "Conv2d" else F.conv_transpose2d
@@ -150,15 +150,13 @@ def gather(layer: LayerConfig, route: Route, x: Tensor, tensors: Mapping[str, Te
         return F.embedding(shifted, weight.flatten(0, 1))
     if layer.kind == "PReLU":
         assert weight is not None
-        slope = _of_samples(weight, route, x.dim(), 1) if x.dim() > 1 else _row_per_sample(weight, route)[:, 0]
+        slope = _of_samples(weight, route, x.dim(), 1) if x.dim() > 1 else row_per_sample(weight, route)[:, 0]
         return torch.where(x > 0, x, slope * x)
     if layer.kind == "LayerNorm":
         shape = tuple(config["normalized_shape"])
         result = F.layer_norm(x, shape, None, None, config["eps"])
         inner = (1,) * (x.dim() - 1 - len(shape))
-        parts = [
-            None if one is None else _row_per_sample(one, route).view(-1, *inner, *shape) for one in (weight, bias)
-        ]
+        parts = [None if one is None else row_per_sample(one, route).view(-1, *inner, *shape) for one in (weight, bias)]
     else:
         if layer.kind == "GroupNorm":
             result = F.group_norm(x, config["num_groups"], None, None, config["eps"])
@@ -205,7 +203,7 @@ def _folded(parts: Tensor, geometry: Geometry) -> Tensor:
     return F.fold(parts, geometry.pixels, geometry.kernel, geometry.dilation, geometry.padding, geometry.stride)
 
 
-def _row_per_sample(stack: Tensor, route: Route) -> Tensor:
+def row_per_sample(stack: Tensor, route: Route) -> Tensor:
     """Each sample's own row of a stack: `(m, ...)` -> `(N, ...)`."""
     return rows_chosen(stack, _blocks(route, stack.device))
 
@@ -221,6 +219,6 @@ def _blocks(route: Route, device: torch.device) -> Tensor:
 def _of_samples(stack: Tensor, route: Route, rank: int, axis: int) -> Tensor:
     """Each sample's own vector, `(m, C)`, along one axis of a batch of that rank."""
     shape = [1] * rank
-    rows = _row_per_sample(stack, route)
+    rows = row_per_sample(stack, route)
     shape[0], shape[axis] = len(rows), rows.shape[1]
     return rows.view(shape)

@@ -36,25 +36,25 @@ class Program:
         return Program, (self.graph,)
 
 
-class RoutedProgram(Program):
+class RoutedProgram:
     """A program over paths, in two parts: what the paths alone decide, and the arithmetic.
 
     The first reads numbers from the paths, which decide the shapes of the second; so torch.compile takes the second as
-    one graph, for as long as the numbers of samples stay the same.
+    one graph, for as long as the numbers of samples stay the same. Immutable, like its parts.
 
     Args:
         graph: its first input is the paths.
+    Attributes:
+        draws_noise: whether it uses the generator of random draws, its last input.
     """
 
     def __init__(self, graph: fx.Graph) -> None:
-        super().__init__(graph)
+        self.graph = graph
         route, rest = _apart(graph)
         self._route, self._rest = Program(route), Program(rest)
-
-    @property
-    def draws_noise(self) -> bool:
-        """Whether it uses the generator of random draws, its last input."""
-        return any(node.op == "placeholder" and node.target == "generator" and node.users for node in self.graph.nodes)
+        self.draws_noise = any(
+            node.op == "placeholder" and node.target == "generator" and node.users for node in graph.nodes
+        )
 
     def __call__(self, module: nn.Module, *inputs: Any, **named: Any) -> Any:
         paths, *others = inputs
@@ -70,6 +70,9 @@ class RoutedProgram(Program):
     ) -> Any:
         """The rest: `routed` is what `route` gives for the paths, on the CPU or where the module is."""
         return self._rest(module, paths, *routed, *inputs, **named)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RoutedProgram:
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RoutedProgram, (self.graph,)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rpganify.routing.blueprint import LayerConfig
-from rpganify.routing.kernels import KERNELS, choose_kernel, is_pinned_to_layers
+from rpganify.routing.kernels import KERNELS, choose_kernel, is_pinned_to_layers, row_per_sample
 from rpganify.routing.layout import rows_chosen
 from rpganify.routing.routes import Route, rearranged
 
@@ -125,18 +125,19 @@ def per_sample(values: StackedValues, route: Route, x: Tensor) -> Tensor | None:
         shape = shape[1:]
     if len(shape) >= x.dim():
         return None
-    rows = values.stack.index_select(0, _positions(route, x.device))
+    rows = row_per_sample(values.stack, _over_stack(route))
     return rearranged(rows.reshape(-1, *(1,) * (x.dim() - 1 - len(shape)), *shape), route.inverse)
 
 
-def _positions(route: Route, device: torch.device) -> Tensor:
-    """For each sample of a sorted batch, which of the blocks present is its own: int64 `(N,)`."""
-    positions = [position for position, count in enumerate(route.counts) for _ in range(count)]
-    return torch.tensor(positions).to(device, non_blocking=True)
+def _over_stack(route: Route) -> Route:
+    """The route of a sorted batch over the rows of stacked values, which are those of the blocks present alone."""
+    num_present = len(route.present)
+    return Route(num_present, tuple(range(num_present)), route.counts, None, None)
 
 
 _CONVOLUTIONS: Mapping[Any, str] = {torch.conv2d: "Conv2d", torch.conv_transpose2d: "ConvTranspose2d"}
-_OPTIONS = {
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "Linear": {},
     "Conv2d": {"stride": 1, "padding": 0, "dilation": 1, "groups": 1},
     "ConvTranspose2d": {"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1},
 }
@@ -163,22 +164,25 @@ def as_layer(
         weight: of each block present.
         rest, named: what follows the weight: the bias, and options.
     """
-    if function is F.linear:
-        layer, given = LayerConfig("Linear", {}), dict(zip(("bias",), rest, strict=False))
-    else:
-        kind = _CONVOLUTIONS[function]
-        given = {**_OPTIONS[kind], **dict(zip(("bias", *_OPTIONS[kind]), rest, strict=False))}
-    given = {**given, **named}
-    bias = given.pop("bias", None)
-    if function is not F.linear:
-        num_out = weight.stack.shape[1] if kind == "Conv2d" else weight.stack.shape[2] * given["groups"]
-        sizes = {"kernel_size": tuple(weight.stack.shape[3:]), "out_channels": num_out, "padding_mode": "zeros"}
-        layer = LayerConfig(kind, {**given, **sizes})
-    if x.dim() != (4 if layer.kind != "Linear" else x.dim()) or not (bias is None or isinstance(bias, StackedValues)):
+    layer, bias = _layer_of(function, weight.stack, rest, named)
+    if not (bias is None or isinstance(bias, StackedValues)):
         return None
     kernel = KERNELS.get(choose_kernel(layer, tuple(x.shape[1:]), x.device.type))
     if kernel is None:
         return None
     tensors = {"weight": weight.stack} | ({} if bias is None else {"bias": bias.stack})
-    of_stack = Route(len(weight), tuple(range(len(weight))), route.counts, None, None)
-    return rearranged(kernel(layer, of_stack, rearranged(x, route.order), tensors), route.inverse)
+    return rearranged(kernel(layer, _over_stack(route), rearranged(x, route.order), tensors), route.inverse)
+
+
+def _layer_of(
+    function: Callable[..., Any] | str, weight: Tensor, rest: Sequence[Any], named: Mapping[str, Any]
+) -> tuple[LayerConfig, Any]:
+    """The built-in layer that an operation is, and its bias."""
+    kind = "Linear" if function is F.linear else _CONVOLUTIONS[function]
+    options = _OPTIONS[kind]
+    given = {**options, **dict(zip(("bias", *options), rest, strict=False)), **named}
+    bias = given.pop("bias", None)
+    if kind != "Linear":
+        num_out = weight.shape[1] if kind == "Conv2d" else weight.shape[2] * given["groups"]
+        given |= {"kernel_size": tuple(weight.shape[3:]), "out_channels": num_out, "padding_mode": "zeros"}
+    return LayerConfig(kind, given), bias
