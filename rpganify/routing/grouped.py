@@ -86,7 +86,8 @@ class _Matmul(torch.autograd.Function):
         ctx.save_for_backward(x, matrices)
         ctx.groups = groups
         if _is_padded(x, matrices, groups):
-            return _unpadded(torch.bmm(_padded(x, groups), matrices), groups)
+            places = _places(groups, x.device)
+            return _unpadded(torch.bmm(_padded(x, groups, places), matrices), groups, places)
         result = x.new_empty(len(x), matrices.shape[2])
         for block, rows, out in zip(groups.present, x.split(groups.counts), result.split(groups.counts), strict=True):
             _multiply(rows, matrices[block], out)
@@ -112,7 +113,8 @@ class _Outer(torch.autograd.Function):
         ctx.save_for_backward(x, y)
         ctx.groups = groups
         if _is_padded(x, like, groups):
-            left, right = (_padded(one, groups) for one in (x, y))
+            places = _places(groups, x.device)
+            left, right = (_padded(one, groups, places) for one in (x, y))
             # The result's own rows are written in the order in which they lie; so too below.
             if like.stride(1) < like.stride(2):
                 return torch.bmm(right.transpose(1, 2), left).transpose(1, 2)
@@ -177,27 +179,30 @@ def _is_padded(x: Tensor, matrices: Tensor, groups: Groups) -> bool:
     return is_small and padded <= _PADDING * len(x)
 
 
-def _padded(x: Tensor, groups: Groups) -> Tensor:
+def _padded(x: Tensor, groups: Groups, places: Tensor | None) -> Tensor:
     """The rows of each matrix, `(num_matrices, most, K)`, behind them zeros; a view of `(R, K)` where all have as many."""
-    if groups.is_even:
-        return x.reshape(groups.num_matrices, -1, x.shape[1])
-    rows = torch.cat([x, x.new_zeros(1, x.shape[1])])
-    return rows.index_select(0, _places(groups, x.device)).view(groups.num_matrices, -1, x.shape[1])
+    if places is not None:
+        x = torch.cat([x, x.new_zeros(1, x.shape[1])]).index_select(0, places)
+    return x.reshape(groups.num_matrices, -1, x.shape[1])
 
 
-def _unpadded(x: Tensor, groups: Groups) -> Tensor:
+def _unpadded(x: Tensor, groups: Groups, places: Tensor | None) -> Tensor:
     """Undoes `_padded`."""
-    if groups.is_even:
+    if places is None:
         return x.flatten(0, 1)
-    index = _places(groups, x.device)
     # Found without waiting for a device.
     place_of = torch.empty(sum(groups.counts) + 1, dtype=torch.int64, device=x.device)
-    place_of[index] = torch.arange(len(index), device=x.device)
+    place_of[places] = torch.arange(len(places), device=x.device)
     return x.flatten(0, 1).index_select(0, place_of[:-1])
 
 
-def _places(groups: Groups, device: torch.device) -> Tensor:
-    """The row of the batch in each place of the padded one, `(num_matrices * most,)`; one past the end for none."""
+def _places(groups: Groups, device: torch.device) -> Tensor | None:
+    """The row of the batch in each place of the padded one, `(num_matrices * most,)`; one past the end for none.
+
+    None where all have as many rows: then every row is in its place.
+    """
+    if groups.is_even:
+        return None
     total, most = sum(groups.counts), max(groups.counts)
     counts = torch.zeros(groups.num_matrices, dtype=torch.int64)
     counts[list(groups.present)] = torch.tensor(groups.counts)
