@@ -91,15 +91,18 @@ def _check_overlay(below: Mapping[str, Any], above: Mapping[str, Any], place: st
 
 
 def _recipe(fields: Fields, name: str, is_small: bool, folder: Path) -> Recipe:
-    data, trainings = fields.text("data"), fields.text("models_of", "")
-    models = _models(fields, data)
+    data, lender = fields.text("data"), None
     training = _options(fields, "training", "train", _NOT_SHARED)
-    if trainings:
-        if models or training:
-            raise fields.refuse("it takes the models of another recipe, models_of, and so trains none of its own.")
-        lender = read_recipe(trainings, is_small=is_small, folder=folder)
-        models, training = lender.models, lender.training
-    elif not models:
+    if of := fields.text("models_of", ""):
+        if training:
+            raise fields.refuse(
+                f"it takes the models of {of!r}, models_of, and what it adds is trained as they are: without a table "
+                "[training] of its own."
+            )
+        lender = read_recipe(of, is_small=is_small, folder=folder)
+        training = lender.training
+    models = _models(fields, name, data, lender.models if lender else ())
+    if not models:
         raise fields.refuse("it has no model; [models.rpgan] or models_of is missing.")
     names = tuple(model.name for model in models)
     recipe = Recipe(
@@ -112,10 +115,9 @@ def _recipe(fields: Fields, name: str, is_small: bool, folder: Path) -> Recipe:
         needs=fields.text("needs", ""),
         scale=fields.text("scale"),
         caption=fields.text("caption"),
-        seeds=fields.wholes("seeds", lender.seeds if trainings else None),
+        seeds=fields.wholes("seeds", lender.seeds if lender else None),
         data=data,
         training=training,
-        trainings=trainings or name,
         models=models,
         classifier=_classifier(fields.fields("classifier")) if fields.has("classifier") else None,
         evaluation=_options(fields, "evaluation", "analyze", _NOT_EVALUATED),
@@ -144,10 +146,15 @@ def _options(fields: Fields, name: str, command: str, excluded: Sequence[str]) -
     return options
 
 
-def _models(fields: Fields, data: str) -> tuple[Model, ...]:
+def _models(fields: Fields, home: str, data: str, lent: tuple[Model, ...]) -> tuple[Model, ...]:
+    """The models of another recipe, and the recipe's own, which may be made of them."""
     tables = fields.fields("models")
-    names = list(fields.table("models"))
-    models = tuple(_model(tables.fields(name), name, data) for name in names)
+    own = list(fields.table("models"))
+    for model in lent:
+        if model.name in own:
+            raise tables.refuse(f"{model.name!r} is a model of {model.home!r}, models_of; give this one another name.")
+    models = (*lent, *(_model(tables.fields(name), name, home, data) for name in own))
+    names = [model.name for model in models]
     for model in models:
         parent = None if isinstance(model.origin, Converted) else model.origin.of
         if parent is not None and parent not in names:
@@ -169,7 +176,7 @@ def _models(fields: Fields, data: str) -> tuple[Model, ...]:
     return ordered
 
 
-def _model(fields: Fields, name: str, data: str) -> Model:
+def _model(fields: Fields, name: str, home: str, data: str) -> Model:
     given = [origin for origin in _ORIGINS if fields.has(origin)]
     if len(given) != 1:
         raise fields.refuse(f"a model has one origin of {', '.join(_ORIGINS)}; this has {', '.join(given) or 'none'}.")
@@ -188,6 +195,7 @@ def _model(fields: Fields, name: str, data: str) -> Model:
         is_trained=fields.flag("is_trained", not isinstance(origin, Merged)),
         training=own,
         data=fields.text("data", data),
+        home=home,
     )
     if " " in name or "/" in name:
         raise fields.refuse("a model's name becomes that of a folder: letters, digits and hyphens.")

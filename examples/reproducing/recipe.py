@@ -72,6 +72,7 @@ class Model:
         is_trained: whether the experiment trains it.
         training: where its training differs from the table that all share.
         data: what it is trained on.
+        home: name of the recipe that makes it, in whose folder it stands.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Model:
     is_trained: bool
     training: Mapping[str, Any]
     data: str
+    home: str
 
     @property
     def parent(self) -> str | None:
@@ -171,8 +173,7 @@ class Recipe:
         seeds: one training of each model per seed.
         data: what models are trained on and compared with.
         training: options of `rpganify train` that all models share.
-        trainings: name of the recipe whose models these are; its own name where it trains them itself.
-        models: in an order in which they can be made.
+        models: in an order in which they can be made; some may be another recipe's.
         classifier: None to measure with pixels.
         evaluation: options of `rpganify analyze`.
         analyses: what is measured.
@@ -192,7 +193,6 @@ class Recipe:
     seeds: tuple[int, ...]
     data: str
     training: Mapping[str, Any]
-    trainings: str
     models: tuple[Model, ...]
     classifier: Classifier | None
     evaluation: Mapping[str, Any]

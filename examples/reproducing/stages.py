@@ -39,13 +39,13 @@ class Places:
         trial = "" if self.trial_steps is None else f"-trial-{self.trial_steps}"
         return self.runs / f"{recipe.label}{trial}"
 
-    def trainings(self, recipe: Recipe, seed: int) -> Path:
-        """The folder of an experiment's models of one seed, which may be another experiment's."""
-        return self.experiment(_lender(recipe)) / f"seed-{seed}"
+    def home(self, recipe: Recipe, seed: int, model: Model) -> Path:
+        """The folder that a model of one seed stands in, which may be another experiment's."""
+        return self.experiment(_home(recipe, model)) / f"seed-{seed}"
 
     def model(self, recipe: Recipe, seed: int, model: Model) -> Path:
         """What other commands take for the model: its run, or its file if it is not trained."""
-        folder = self.trainings(recipe, seed)
+        folder = self.home(recipe, seed, model)
         return folder / model.name if model.is_trained else folder / f"{model.name}.rpgan"
 
     def report(self, recipe: Recipe, seed: int, analysis: Analysis, model: str) -> Path:
@@ -147,7 +147,7 @@ def _classifier(recipe: Recipe, places: Places) -> Stage:
 
 def _making(recipe: Recipe, places: Places, seed: int, model: Model) -> Stage:
     """The command that makes a model of a source or of another model."""
-    output = places.trainings(recipe, seed) / f"{model.name}.rpgan"
+    output = places.home(recipe, seed, model) / f"{model.name}.rpgan"
     needs: tuple[str, ...] = ()
     origin = model.origin
     if isinstance(origin, Converted):
@@ -178,7 +178,7 @@ def _making(recipe: Recipe, places: Places, seed: int, model: Model) -> Stage:
 
 def _training(recipe: Recipe, places: Places, seed: int, model: Model) -> Stage:
     """`rpganify train --config FILE`, with the table that all models share and what is the model's own in that file."""
-    output = places.trainings(recipe, seed) / model.name
+    output = places.home(recipe, seed, model) / model.name
     told: dict[str, Any] = {"data": model.data, "data_root": str(places.data_root)}
     needs: list[str] = []
     if isinstance(model.origin, Twin):
@@ -193,7 +193,7 @@ def _training(recipe: Recipe, places: Places, seed: int, model: Model) -> Stage:
         own["discriminator_from"] = str(places.model(recipe, seed, recipe.model(rival)))
         needs.append(_name(seed, rival, "train"))
     settings = {**told, **_trained_as(recipe.training, places.trial_steps), **own, "seed": seed, "output": str(output)}
-    heading = f"{model.title}, of {_lender(recipe).label}, seed {seed}. Written by examples/reproduce.py."
+    heading = f"{model.title}, of {_home(recipe, model).label}, seed {seed}. Written by examples/reproduce.py."
     stage = Stage(
         _name(seed, model.name, "train"),
         "train",
@@ -244,9 +244,9 @@ def _analysis(recipe: Recipe, places: Places, seed: int, analysis: Analysis, nam
     )
 
 
-def _lender(recipe: Recipe) -> Recipe:
-    """The recipe under the name of the one that trains its models."""
-    return replace(recipe, name=recipe.trainings)
+def _home(recipe: Recipe, model: Model) -> Recipe:
+    """The recipe under the name of the one that makes the model."""
+    return replace(recipe, name=model.home)
 
 
 def _name(seed: int, model: str, what: str) -> str:

@@ -76,7 +76,7 @@ def changed(old: str, new: str) -> str:
 
 def test_a_recipe_is_read_as_it_stands(tmp_path: Path) -> None:
     recipe = read(tmp_path)
-    assert (recipe.name, recipe.label, recipe.seeds, recipe.trainings) == ("mine", "mine", (0, 1), "mine")
+    assert (recipe.name, recipe.label, recipe.seeds) == ("mine", "mine", (0, 1))
     assert [model.name for model in recipe.models] == ["twin", "rpgan", "merged"], "each behind what it is made of"
     rpgan, twin, merged = (recipe.model(name) for name in ("rpgan", "twin", "merged"))
     assert rpgan.origin == Converted("mlp28", {"channels": 32}, (), (4, 3, 3, 2, 2), "shared", "fresh")
@@ -114,10 +114,30 @@ def test_models_may_be_anothers(tmp_path: Path) -> None:
     head = RECIPE[: RECIPE.index("[training]")].replace("seeds = [0, 1]\n", 'models_of = "mine"\n')
     (tmp_path / "other.toml").write_text(head)
     other = read_recipe("other", is_small=False, folder=tmp_path)
-    assert (other.label, other.trainings, other.seeds) == ("other", "mine", (0, 1))
+    assert (other.label, other.seeds) == ("other", (0, 1))
     assert other.models == read(tmp_path).models and other.training["steps"] == 100
     (tmp_path / "other.toml").write_text(head + "[training]\nsteps = 3\n")
-    with pytest.raises(RecipeError, match=r"takes the models of another recipe, models_of, and so trains none"):
+    with pytest.raises(
+        RecipeError, match=r"takes the models of 'mine', models_of, and what it adds is trained as they"
+    ):
+        read_recipe("other", is_small=False, folder=tmp_path)
+
+
+def test_models_may_be_made_of_anothers(tmp_path: Path) -> None:
+    lent = stages_of(read(tmp_path), Places(tmp_path, tmp_path), (0,))
+    head = RECIPE[: RECIPE.index("[training]")].replace("seeds = [0, 1]\n", 'models_of = "mine"\n')
+    own = '[models.straight]\ntitle = "s"\nlinearize = "rpgan"\n'
+    (tmp_path / "other.toml").write_text(head + own)
+    other = read_recipe("other", is_small=False, folder=tmp_path)
+    stages = {stage.name: stage for stage in stages_of(other, Places(tmp_path, tmp_path), (0,))}
+    for stage in lent:
+        if stage.kind in ("make", "train"):
+            assert stages[stage.name] == stage
+    assert stages["seed 0: straight: make"].words[1] == str(tmp_path / "mine" / "seed-0" / "rpgan")
+    assert stages["seed 0: straight: make"].output == tmp_path / "other" / "seed-0" / "straight.rpgan"
+    assert "steps = 100" in stages["seed 0: straight: train"].settings
+    (tmp_path / "other.toml").write_text(head + own.replace("straight", "rpgan"))
+    with pytest.raises(RecipeError, match=r"'rpgan' is a model of 'mine', models_of; give this one another name"):
         read_recipe("other", is_small=False, folder=tmp_path)
 
 
