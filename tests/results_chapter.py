@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from examples.reproducing.reading import read_recipe, recipe_names
-from examples.reproducing.recipe import Recipe
+from examples.reproducing.recipe import FINDINGS, Recipe
 from examples.reproducing.results import read_results
 from tests.hooks import ROOT
 from tests.readme_chapter import README, folded, table, with_chapter
 
 RESULTS = ROOT / "docs" / "results"
+REMARKS = "remarks.md"  # beside an experiment's results: what its authors make of it
 BEGIN = "<!-- Written by `python -m tests.results_chapter` from docs/results; change those, not this. -->\n"
 END = "<!-- Up to here: results. -->\n"
 
@@ -25,7 +26,8 @@ def chapter(results: Path = RESULTS) -> str:
     """
     recipes = [read_recipe(name, is_small=is_small) for name in recipe_names() for is_small in (False, True)]
     found = [(recipe, content) for recipe in recipes if (content := read_results(results / recipe.label)) is not None]
-    parts = [folded(_intro(found)), *(_experiment(recipe, content) for recipe, content in found)]
+    parts = [folded(_intro(found)), _overview(found)]
+    parts += [_experiment(recipe, content, results / recipe.label / REMARKS) for recipe, content in found]
     parts.append(_not_run(recipes, {recipe.label for recipe, _ in found}))
     return "\n" + "\n\n".join(part for part in parts if part) + "\n"
 
@@ -53,14 +55,33 @@ def _intro(found: Sequence[tuple[Recipe, Mapping[str, Any]]]) -> str:
         return f"{said} None has been run yet."
     counted += f"{', ' if counted else ''}{undecided} {'is' if undecided == 1 else 'are'} open" if undecided else ""
     return (
-        f"{said} Of {len(verdicts)} statements of the paper, {counted}. A statement holds, or does not, where the whole 95 % "
+        f"{said} Of {len(verdicts)} statements, {counted}. A statement holds, or does not, where the whole 95 % "
         "interval in brackets lies on one side of its bound; over several trainings it is Student's, of a single one it tells "
         "of that training alone. A Fréchet distance on other features than Inception's is no FID, and compares with its like "
         "only."
     )
 
 
-def _experiment(recipe: Recipe, content: Mapping[str, Any]) -> str:
+def _overview(found: Sequence[tuple[Recipe, Mapping[str, Any]]]) -> str:
+    """Finding by finding, the experiments in which it held or not."""
+    rows = []
+    for finding, said in FINDINGS.items():
+        told: dict[str, list[str]] = {"held": [], "did not hold": [], "open": []}
+        for recipe, content in found:
+            claims = {one.claim for one in recipe.statements if one.finding == finding}
+            for verdict, cell in told.items():
+                numbers = [
+                    f"{_number(one['found'], over=False)} (due {_bound(one)})"
+                    for one in content["statements"]
+                    if one["claim"] in claims and one["verdict"] == verdict
+                ]
+                cell += [f"`{recipe.name}` {', '.join(numbers)}"] if numbers else []
+        if any(told.values()):
+            rows.append((said, *("; ".join(cell) for cell in told.values())))
+    return table(("finding", "held", "did not hold", "is open"), rows) if rows else ""
+
+
+def _experiment(recipe: Recipe, content: Mapping[str, Any], remarks: Path) -> str:
     heading = f"**{content['title']}**" + (" (small)" if recipe.is_small else "")
     seeds = content["seeds"]
     trainings = "one training of each model" if len(seeds) == 1 else f"{len(seeds)} trainings of each model"
@@ -69,13 +90,8 @@ def _experiment(recipe: Recipe, content: Mapping[str, Any]) -> str:
     text = f"{heading}: {content['purpose']} {where}. {_scale(content)}; {trainings}."
     rows = [_row(one) for one in content["statements"]]
     picture = f"docs/results/{recipe.label}/{content['picture']}"
-    return "\n\n".join(
-        [
-            folded(text),
-            table(("statement", "paper", "here", "so it"), rows),
-            f"![{content['caption']}]({picture})",
-        ]
-    )
+    shown = [folded(text), table(("statement", "paper", "here", "so it"), rows), f"![{content['caption']}]({picture})"]
+    return "\n\n".join([*shown, *([remarks.read_text(encoding="utf-8").strip()] if remarks.is_file() else [])])
 
 
 def _scale(content: Mapping[str, Any]) -> str:
@@ -85,16 +101,19 @@ def _scale(content: Mapping[str, Any]) -> str:
 
 def _row(statement: Mapping[str, Any]) -> tuple[str, ...]:
     name = f"`{statement['number']}`" + (f" / `{statement['over']}`" if "over" in statement else "")
-    bound = f"≥ {statement['at_least']:g}" if "at_least" in statement else f"≤ {statement['at_most']:g}"
     return (
         str(statement["claim"]),
         str(statement["paper"]),
-        f"{name} = {_number(statement['found'])}, due {bound}",
+        f"{name} = {_number(statement['found'])}, due {_bound(statement)}",
         {"held": "held", "did not hold": "did not hold", "open": "is open"}[statement["verdict"]],
     )
 
 
-def _number(found: Mapping[str, Any] | None) -> str:
+def _bound(statement: Mapping[str, Any]) -> str:
+    return f"≥ {statement['at_least']:g}" if "at_least" in statement else f"≤ {statement['at_most']:g}"
+
+
+def _number(found: Mapping[str, Any] | None, *, over: bool = True) -> str:
     if found is None:
         return "– (could not be taken)"
     if found.get("spread") == "exact":
@@ -102,8 +121,8 @@ def _number(found: Mapping[str, Any] | None) -> str:
     text = f"{found['value']:.3g}"
     if "low" in found:
         text += f" [{found['low']:.3g}, {found['high']:.3g}]"
-    over = found.get("spread", "")
-    return f"{text} ({over})" if over else text
+    spread = found.get("spread", "")
+    return f"{text} ({spread})" if spread and over else text
 
 
 def _not_run(recipes: Sequence[Recipe], done: set[str]) -> str:

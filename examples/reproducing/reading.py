@@ -14,6 +14,7 @@ from .errors import RecipeError
 from .fields import Fields
 from .panels import OF_A_MODEL, OF_ALL
 from .recipe import (
+    FINDINGS,
     Analysis,
     Classifier,
     Converted,
@@ -249,7 +250,13 @@ def _analysis(fields: Fields, names: Sequence[str]) -> Analysis:
 
 
 def _statement(fields: Fields, names: Sequence[str]) -> Statement:
+    finding = fields.text("finding")
+    if finding not in FINDINGS:
+        raise fields.refuse(
+            f"no finding {finding!r}.{closest(finding, list(FINDINGS))} There are: {', '.join(FINDINGS)}."
+        )
     made = Statement(
+        finding,
         fields.text("claim"),
         fields.text("paper"),
         fields.text("number"),

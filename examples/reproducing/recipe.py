@@ -136,11 +136,28 @@ class Analysis:
         return f"{model}-{'-'.join(self.analyzers)}"
 
 
+# What the papers found, each by the word that a recipe's statements name it with.
+FINDINGS = {
+    "quality": "RPGAN's images are as good as the standard generator's",
+    "coverage": "RPGAN's images cover the real ones as well as its (not in the paper)",
+    "semantics": "Semantics are the middle buckets' matter, not the last ones'",
+    "colour": "Colours are the late buckets' matter",
+    "noise": "Noise on weights spoils images, other blocks do not",
+    "growth": "New blocks alone learn new data, and nothing old changes",
+    "linear": "Random paths through linear maps are enough",
+    "merging": "Merged linear buckets are faster and as good",
+    "blocks": "Too few blocks are worse, and too many",
+    "geometry": "Images change along few directions, the same everywhere (Wang and Ponce)",
+    "concepts": "Single numbers of z make concepts",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """Something that the paper says, and the number here that it is held against.
 
     Args:
+        finding: what it belongs to, of `FINDINGS`.
         claim: in plain words.
         paper: with the paper's own numbers, or where it shows it.
         number: `MODEL MEASURE`, as in the results.
@@ -148,6 +165,7 @@ class Statement:
         at_least, at_most: the bound that makes the claim hold; one of them is given.
     """
 
+    finding: str
     claim: str
     paper: str
     number: str

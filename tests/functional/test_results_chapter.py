@@ -7,7 +7,7 @@ import pytest
 
 from examples.reproducing.reading import read_recipe, recipe_names
 from examples.reproducing.results import FILE, PICTURE, read_results
-from tests.results_chapter import BEGIN, END, README, RESULTS, chapter, rendered
+from tests.results_chapter import BEGIN, END, README, REMARKS, RESULTS, chapter, rendered
 
 KEPT = sorted(RESULTS.glob(f"*/{FILE}"))
 
@@ -52,7 +52,7 @@ def test_an_experiment_shows_each_statement_with_number_interval_bound_and_verdi
     )
     assert "**A title** (small): A question? Section 4. Scale: fewer steps; 3 trainings of each model." in made
     assert f"![what is seen](docs/results/mnist-dcgan-small/{PICTURE})" in made
-    assert "Of 1 statements of the paper, 1 held." in made.replace("\n", " ")
+    assert "Of 1 statements, 1 held." in made.replace("\n", " ")
     assert "- `mnist-dcgan`: in full, 2 × 3 trainings of 100,000 steps\n" in made, "the full one was not run"
 
 
@@ -69,12 +69,34 @@ def test_what_did_not_hold_or_is_open_says_so(tmp_path: Path) -> None:
         scale="full",
     )
     made = chapter(tmp_path)
-    assert "Of 4 statements of the paper, 1 held, 1 did not hold, 2 are open." in made.replace("\n", " ")
+    assert "Of 4 statements, 1 held, 1 did not hold, 2 are open." in made.replace("\n", " ")
     rows = {line.split(" | ")[0]: line for line in made.splitlines() if line.startswith("| ")}
     assert rows["| RPGAN is as good"].endswith("| did not hold |")
     assert "= – (could not be taken), due ≤ 1.11 | is open |" in rows["| A"]
     assert "= 2, due ≤ 1.11 | is open |" in rows["| B"] and "= 1, exactly, due" in rows["| C"]
     assert "Fewer steps; one training of each model." in made.replace("\n", " ")
+
+
+def test_findings_are_summed_up_over_experiments_before_each_is_told(tmp_path: Path) -> None:
+    claim = read_recipe("mnist-dcgan", is_small=True).statements[0].claim
+    write(tmp_path, "mnist-dcgan-small", statement(claim=claim))
+    write(tmp_path, "coloured-mnist-dcgan-small", statement(claim=claim, verdict="open", found=None))
+    before, _, _ = chapter(tmp_path).partition("**A title**")
+    (row,) = (line for line in before.splitlines() if line.startswith("| RPGAN's images are as good"))
+    assert row.split(" | ")[1:] == [
+        "`mnist-dcgan` 1.05 [1, 1.1] (due ≤ 1.11)",
+        "",
+        "`coloured-mnist-dcgan` – (could not be taken) (due ≤ 1.11) |",
+    ]
+    assert len([line for line in before.splitlines() if line.startswith("| ")]) == 3, (
+        "findings without results are left out"
+    )
+
+
+def test_what_its_authors_make_of_an_experiment_stands_behind_its_picture(tmp_path: Path) -> None:
+    write(tmp_path, "mnist-dcgan-small", statement())
+    (tmp_path / "mnist-dcgan-small" / REMARKS).write_text("What was tried\nto close it.\n")
+    assert f"/{PICTURE})\n\nWhat was tried\nto close it.\n\nNot run:" in chapter(tmp_path)
 
 
 def test_a_chapter_that_differs_is_replaced_and_the_rest_of_the_readme_kept(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ models = ["rpgan", "twin"]
 analyzers = ["quality"]
 
 [[statements]]
+finding = "quality"
 claim = "x"
 paper = "y"
 number = "rpgan frechet"
@@ -185,6 +186,7 @@ def test_what_a_grown_model_is_trained_on_may_differ_and_nothing_that_costs(tmp_
         ('over = "twin frechet"', 'over = "tvin frechet"', r"no model 'tvin'"),
         ("at_most = 1", "at_most = 1\nat_least = 2", r"one bound, at_least or at_most"),
         ("at_most = 1", "", r"one bound, at_least or at_most"),
+        ('finding = "quality"', 'finding = "qualty"', r"no finding 'qualty'\. Did you mean 'quality'"),
         ('"samples rpgan"', '"sample rpgan"', r"no panel 'sample rpgan'\. Did you mean 'samples'"),
         ('"samples rpgan"', '"samples"', r"no panel 'samples'"),
         ('"samples rpgan"', '"samples rp"', r"no model 'rp'"),

@@ -9,7 +9,7 @@ from examples.reproducing.recipe import Statement
 from examples.reproducing.summing import findings, summed
 from examples.reproducing.values import Value
 
-AT_MOST = Statement("as good", "1.1 times", "rpgan frechet", "", None, 1.1)
+AT_MOST = Statement("quality", "as good", "1.1 times", "rpgan frechet", "", None, 1.1)
 AT_LEAST = replace(AT_MOST, at_least=1.1, at_most=None)
 
 
