@@ -36,8 +36,8 @@ _NOT_SHARED = (
     "model data data_root output seed config resume override force standard arg argv latent input const image "
     "image_shape freeze_noise weights only_new discriminator_from help"
 ).split()
-# In these a model's training may differ: on what, and of which blocks.
-_OWN = ("only_new", "sampling", "discriminator_from")
+# In these a model's training may differ: of which blocks, in what they compute, and from where it starts.
+_OWN = ("only_new", "sampling", "precision", "discriminator_from")
 _NOT_EVALUATED = "model output seed data data_root twin classifier extractor analyzers json help".split()
 _ORIGINS = ("source", "twin_of", "grow", "linearize", "merge")
 
@@ -186,7 +186,7 @@ def _model(fields: Fields, name: str, home: str, data: str) -> Model:
         if option not in _OWN:
             raise fields.refuse(
                 f"its training cannot differ in {option!r}. All models are trained under the one table [training], so that "
-                f"they are compared under one budget; they may differ in data, {' and '.join(_OWN)}."
+                f"they are compared under one budget; they may differ in data, {', '.join(_OWN[:-1])} and {_OWN[-1]}."
             )
     origin = _origin(fields, given[0])
     model = Model(

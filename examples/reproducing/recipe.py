@@ -147,6 +147,7 @@ FINDINGS = {
     "linear": "Random paths through linear maps are enough",
     "merging": "Merged linear buckets are faster and as good",
     "blocks": "Too few blocks are worse, and too many",
+    "bf16": "Trained in bf16, RPGAN is as good (not in the paper)",
     "geometry": "Images change along few directions, the same everywhere (Wang and Ponce)",
     "concepts": "Single numbers of z make concepts",
 }

@@ -125,4 +125,7 @@ def test_what_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> Non
 def test_experiments_that_are_compared_under_one_budget_have_one_table_of_training() -> None:
     for file in RECIPES.glob("*.toml"):
         recipe = read_recipe(file.stem, is_small=True)
-        assert all(set(model.training) <= {"only_new", "sampling", "discriminator_from"} for model in recipe.models)
+        assert all(
+            set(model.training) <= {"only_new", "sampling", "precision", "discriminator_from"}
+            for model in recipe.models
+        )
