@@ -10,6 +10,7 @@ import pytest
 from examples.reproducing.checking import check_commands, check_needs
 from examples.reproducing.reading import RECIPES, read_recipe, recipe_names
 from examples.reproducing.recipe import Converted, Recipe
+from examples.reproducing.reports import numbers_of
 from examples.reproducing.running import run_stages
 from examples.reproducing.stages import Places, stages_of
 from rpganify.cli.sources import SourceOptions, choose_plan
@@ -61,6 +62,8 @@ def test_every_command_of_a_recipe_is_one_that_rpganify_takes(name: str, is_smal
     known = default_registry().all(AnalyzerEntry)
     assert {analyzer for analysis in recipe.analyses for analyzer in analysis.analyzers} <= set(known)
     assert recipe.statements and recipe.picture
+    by_name = {stage.name: stage for stage in stages}
+    assert numbers_of(recipe, Places(tmp_path, tmp_path), by_name, recipe.seeds[0]) == {}, "nothing is measured yet"
 
 
 @each_recipe
