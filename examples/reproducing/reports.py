@@ -54,7 +54,9 @@ def numbers_of(recipe: Recipe, places: Places, stages: Mapping[str, Stage], seed
                     found |= {f"{model} {measure}": value for measure, value in _READERS[name](report)}
     for one in recipe.models:
         stage = stages.get(last_stage(recipe, seed, one))
-        done = None if stage is None else read_done(stage)  # a twin that is only made into another is never there itself
+        done = (
+            None if stage is None else read_done(stage)
+        )  # a twin that is only made into another is never there itself
         if done is not None and isinstance(one.origin, Merged):
             found |= {f"{one.name} {measure}": value for measure, value in _merge(json.loads(done.stdout))}
         if done is not None and one.training.get("only_new"):
