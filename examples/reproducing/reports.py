@@ -53,10 +53,8 @@ def numbers_of(recipe: Recipe, places: Places, stages: Mapping[str, Stage], seed
                 if report is not None and name in _READERS:
                     found |= {f"{model} {measure}": value for measure, value in _READERS[name](report)}
     for one in recipe.models:
-        stage = stages.get(last_stage(recipe, seed, one))
-        done = (
-            None if stage is None else read_done(stage)
-        )  # a twin that is only made into another is never there itself
+        stage = stages.get(last_stage(recipe, seed, one))  # none of a twin that is only made into another
+        done = None if stage is None else read_done(stage)
         if done is not None and isinstance(one.origin, Merged):
             found |= {f"{one.name} {measure}": value for measure, value in _merge(json.loads(done.stdout))}
         if done is not None and one.training.get("only_new"):
