@@ -87,11 +87,20 @@ def _experiment(recipe: Recipe, content: Mapping[str, Any], remarks: Path) -> st
     trainings = "one training of each model" if len(seeds) == 1 else f"{len(seeds)} trainings of each model"
     paper = str(content["paper"])
     where = f"{paper[:1].upper()}{paper[1:]}"
-    text = f"{heading}: {content['purpose']} {where}. {_scale(content)}; {trainings}."
+    text = f"{heading}: {content['purpose']} {where}. {_scale(content)}; {trainings}. {_features(content)}"
     rows = [_row(one) for one in content["statements"]]
     picture = f"docs/results/{recipe.label}/{content['picture']}"
     shown = [folded(text), table(("statement", "paper", "here", "so it"), rows), f"![{content['caption']}]({picture})"]
     return "\n\n".join([*shown, *([remarks.read_text(encoding="utf-8").strip()] if remarks.is_file() else [])])
+
+
+def _features(content: Mapping[str, Any]) -> str:
+    """What distances between images are taken of."""
+    extractor = str(content["settings"]["extractor"])
+    if extractor.startswith("trained on "):
+        return f"Features: of a classifier {extractor}."
+    kind = "" if ":" in extractor or extractor == "pixels" else "of the classifier "
+    return f"Features: {kind}{extractor}."
 
 
 def _scale(content: Mapping[str, Any]) -> str:

@@ -28,7 +28,8 @@ def statement(**changes: object) -> dict[str, object]:
 def write(folder: Path, name: str, *statements: dict[str, object], **changes: object) -> None:
     content = {
         "title": "A title", "purpose": "A question?", "paper": "section 4", "differs": "fewer steps", "scale": "small",
-        "caption": "what is seen", "picture": PICTURE, "seeds": [0, 1, 2], "statements": statements, **changes,
+        "caption": "what is seen", "picture": PICTURE, "seeds": [0, 1, 2], "statements": statements,
+        "settings": {"extractor": "trained on mnist"}, **changes,
     }  # fmt: skip
     (folder / name).mkdir(parents=True)
     (folder / name / FILE).write_text(json.dumps(content))
@@ -51,6 +52,7 @@ def test_an_experiment_shows_each_statement_with_number_interval_bound_and_verdi
         "| RPGAN is as good | 1.11 times | `rpgan frechet` / `twin frechet` = 1.05 [1, 1.1] (3 trainings), due ≤ 1.11 | held |"
     )
     assert "**A title** (small): A question? Section 4. Scale: fewer steps; 3 trainings of each model." in made
+    assert "Features: of a classifier trained on mnist." in made.replace("\n", " ")
     assert f"![what is seen](docs/results/mnist-dcgan-small/{PICTURE})" in made
     assert "Of 1 statements, 1 held." in made.replace("\n", " ")
     assert "- `mnist-dcgan`: in full, 2 × 3 trainings of 100,000 steps\n" in made, "the full one was not run"
@@ -67,6 +69,7 @@ def test_what_did_not_hold_or_is_open_says_so(tmp_path: Path) -> None:
         statement(claim="C", found={"value": 1.0, "spread": "exact"}),
         seeds=[0],
         scale="full",
+        settings={"extractor": "x.th"},
     )
     made = chapter(tmp_path)
     assert "Of 4 statements, 1 held, 1 did not hold, 2 are open." in made.replace("\n", " ")
@@ -74,7 +77,7 @@ def test_what_did_not_hold_or_is_open_says_so(tmp_path: Path) -> None:
     assert rows["| RPGAN is as good"].endswith("| did not hold |")
     assert "= – (could not be taken), due ≤ 1.11 | is open |" in rows["| A"]
     assert "= 2, due ≤ 1.11 | is open |" in rows["| B"] and "= 1, exactly, due" in rows["| C"]
-    assert "Fewer steps; one training of each model." in made.replace("\n", " ")
+    assert "Fewer steps; one training of each model. Features: of the classifier x.th." in made.replace("\n", " ")
 
 
 def test_findings_are_summed_up_over_experiments_before_each_is_told(tmp_path: Path) -> None:
