@@ -77,7 +77,7 @@ def _overview(found: Sequence[tuple[Recipe, Mapping[str, Any]]]) -> str:
                 ]
                 cell += [f"`{recipe.name}` {', '.join(numbers)}"] if numbers else []
         if any(told.values()):
-            rows.append((said, *("; ".join(cell) for cell in told.values())))
+            rows.append((said, *("<br>".join(cell) for cell in told.values())))
     return table(("finding", "held", "did not hold", "is open"), rows) if rows else ""
 
 
