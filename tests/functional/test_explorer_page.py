@@ -159,7 +159,9 @@ def test_two_paths_stand_side_by_side_and_the_walk_between_them_is_shown(visit):
     visit.shows("1-2-3", "A")
     visit.shows("3-2-9", "B")
     steps = visit.page.locator("#steps button")
-    visit.page.locator("#steps button[data-path='3-2-9']").wait_for()  # the walk to the B drawn first may pass 3-2-3 too
+    visit.page.locator(
+        "#steps button[data-path='3-2-9']"
+    ).wait_for()  # the walk to the B drawn first may pass 3-2-3 too
     assert [step.get_attribute("data-path") for step in steps.all()] == ["1-2-3", "3-2-3", "3-2-9"]
     assert "1 first" in steps.nth(1).inner_text() and "1 → 3" in steps.nth(1).inner_text()
     visit.page.get_by_label("last bucket first").check()
